@@ -1,0 +1,94 @@
+"""What a reading by a model says about a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fractureai.geometry import Roi
+
+
+@dataclass(frozen=True, eq=False)
+class ViewPrediction:
+    """The reading of one radiograph.
+
+    Attributes:
+        file: the radiograph's path.
+        sop_instance_uid: its identifier.
+        view: name of the view profile that read it (``PA``, ``LAT``).
+        side: ``L``, ``R`` or ``unknown``, from the header or the user.
+        probability: of the positive class, 0..1; mean over folds and test-time augmentations.
+        fold_probabilities: (folds,) one value a fold.
+        threshold: of this view.
+        landmarks: name -> (row, col) in the site profile's order.
+        roi: the region of interest that was classified.
+        activation_map: (roi_size_px, roi_size_px) float32, 0..1 (share of the maximum), in ROI pixels, upright;
+            ``fractureai.geometry.crop_matrix(roi, roi_size_px)`` places it on the radiograph.
+        spacing_mm, spacing_source: as used; ``landmarks`` as source when the image had none.
+        features: (folds, channels) pooled features of the classifier.
+        image_shape: rows and columns of the radiograph.
+    """
+
+    file: Path
+    sop_instance_uid: str
+    view: str
+    side: str
+    probability: float
+    fold_probabilities: npt.NDArray[np.float64]
+    threshold: float
+    landmarks: Mapping[str, tuple[float, float]]
+    roi: Roi
+    activation_map: npt.NDArray[np.float32]
+    spacing_mm: tuple[float, float]
+    spacing_source: str
+    features: npt.NDArray[np.float32]
+    image_shape: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Referral:
+    """One reason why a person should read this study without the model.
+
+    Attributes:
+        code: stable identifier, for example ``roi-outside-image``.
+        text: the sentence shown.
+    """
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The reading of a study of one wrist.
+
+    Attributes:
+        study: Study Instance UID, or a name for files without one.
+        views: one `ViewPrediction` for each radiograph that was read.
+        probability: of the positive class for the study: the mean of the view profiles' means; None when nothing could
+            be read.
+        threshold: for ``probability``: the ensemble's for several views, the view's own for one.
+        decision: ``positive``, ``negative``, or ``refer`` when nothing could be read.
+        decision_text: for people, for example ``Fracture likely``.
+        refer: True when there is at least one referral.
+        referrals: the reasons.
+        model: the bundle's identifier.
+        notice: what must stand beside every output of this bundle; may be "".
+        timings_ms: stage -> milliseconds: ``read``, ``localize``, ``crop``, ``classify``, ``total``.
+    """
+
+    study: str
+    views: tuple[ViewPrediction, ...]
+    probability: float | None
+    threshold: float
+    decision: str
+    decision_text: str
+    refer: bool
+    referrals: tuple[Referral, ...]
+    model: str
+    notice: str
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
