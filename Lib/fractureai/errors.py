@@ -45,6 +45,10 @@ class DatasetError(FileError):
     """A dataset folder, or a file in it, that can not be used."""
 
 
+class StaleAnnotationError(DatasetError):
+    """An annotation that somebody else saved in the meantime: read it again, then save."""
+
+
 class RecipeError(FractureAIError):
     """A training recipe that is missing or malformed."""
 
@@ -55,3 +59,7 @@ class TrainingError(FractureAIError):
 
 class BundleError(FileError):
     """A bundle that is damaged, of another format version or of another site."""
+
+
+class EvaluationError(FractureAIError):
+    """Labels, probabilities or readings that can not be evaluated."""
