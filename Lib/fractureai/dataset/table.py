@@ -1,0 +1,147 @@
+"""radiographs.csv: one row for each radiograph of a dataset."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from fractureai.errors import DatasetError
+
+STRATA = ("", "general", "hard")
+
+
+@dataclass(frozen=True)
+class RadiographRow:
+    """What the dataset knows about one radiograph without opening it.
+
+    Attributes:
+        id: SOP Instance UID; identifies the radiograph in annotations.
+        study: Study Instance UID; the radiographs of one study share it.
+        patient: pseudonym of the patient; the unit of splits.
+        view, side: as the header says, or as given by the user; ``unknown`` where nobody said.
+        file: path with forward slashes, relative to the dataset's folder, or absolute.
+        sha256: of the file, 64 hexadecimal digits; "" when not computed.
+        row_spacing_mm, col_spacing_mm: given by the user for a file without spacing; else None.
+        age_years: of the patient at the study, or None.
+        sex: ``F``, ``M``, ``O`` or "".
+        date: of the study, ``YYYYMMDD`` or "".
+        stratum: ``general``, ``hard`` (invisible to most readers, known from CT) or "".
+        description: free text.
+        extra: further columns of the table, name -> text.
+    """
+
+    id: str
+    study: str = ""
+    patient: str = ""
+    view: str = "unknown"
+    side: str = "unknown"
+    file: str = ""
+    sha256: str = ""
+    row_spacing_mm: float | None = None
+    col_spacing_mm: float | None = None
+    age_years: float | None = None
+    sex: str = ""
+    date: str = ""
+    stratum: str = ""
+    description: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float] | None:
+        """(row, column) spacing given by the user, or None."""
+        if self.row_spacing_mm is None or self.col_spacing_mm is None:
+            return None
+        return self.row_spacing_mm, self.col_spacing_mm
+
+    @property
+    def group(self) -> str:
+        """What must stay together in a split: the patient; where unknown the study; where unknown the radiograph."""
+        return self.patient or self.study or self.id
+
+
+COLUMNS = tuple(f.name for f in fields(RadiographRow) if f.name != "extra")
+_NUMBERS = ("row_spacing_mm", "col_spacing_mm", "age_years")
+
+
+def rows_to_csv(rows: Iterable[RadiographRow]) -> bytes:
+    """Return rows as the content of radiographs.csv (UTF-8, comma, line feed); same rows, same bytes."""
+    rows = tuple(rows)
+    extra = list(dict.fromkeys(name for row in rows for name in row.extra))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*COLUMNS, *extra])
+    for row in rows:
+        values = [getattr(row, name) for name in COLUMNS] + [row.extra.get(name, "") for name in extra]
+        writer.writerow(["" if v is None else repr(float(v)) if isinstance(v, (int, float)) else v for v in values])
+    return out.getvalue().encode("utf-8")
+
+
+def rows_from_csv(data: bytes, path: Path) -> tuple[RadiographRow, ...]:
+    """Parse the content of radiographs.csv.
+
+    A byte order mark and semicolons, as some spreadsheet programs write them, are accepted.
+
+    Args:
+        data: the content.
+        path: named in errors.
+
+    Raises:
+        DatasetError: it is not UTF-8, ``id`` is missing or repeated, a number is none, or a row has too many cells.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(path, "it is not UTF-8 text", "save it as CSV UTF-8") from error
+    first = text.split("\n", 1)[0]
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
+    try:
+        header = next(lines, [])
+        if "id" not in header or len(set(header)) != len(header):
+            raise DatasetError(path, f"its first line must name each column once, {', '.join(COLUMNS)}", "restore it")
+        rows = tuple(_row(header, cells, path, lines.line_num) for cells in lines if cells)
+    except csv.Error as error:
+        raise DatasetError(path, f"line {lines.line_num} is not valid CSV ({error})", "correct it") from error
+    check_unique_ids(rows, path)
+    return rows
+
+
+def check_unique_ids(rows: Iterable[RadiographRow], path: Path) -> None:
+    """Refuse two rows of one id, also when only upper and lower case differ (file names on Windows and macOS).
+
+    Raises:
+        DatasetError: an id is repeated.
+    """
+    seen: dict[str, str] = {}
+    for row in rows:
+        other = seen.setdefault(row.id.casefold(), row.id)
+        if other is not row.id:
+            raise DatasetError(path, f"radiograph {row.id} is there twice", "keep one of the rows")
+
+
+def _row(header: list[str], cells: list[str], path: Path, line: int) -> RadiographRow:
+    if len(cells) > len(header):
+        raise DatasetError(path, f"line {line} has {len(cells)} cells, the header {len(header)}", "correct the line")
+    table = dict(zip(header, cells, strict=False))
+    values: dict[str, object] = {name: table[name] for name in COLUMNS if name in table and name not in _NUMBERS}
+    if not values["id"]:
+        raise DatasetError(path, f"line {line} has no id", "correct the line")
+    for name in _NUMBERS:
+        values[name] = _number(table.get(name, ""), name, path, line)
+    extra = {name: text for name, text in table.items() if name not in COLUMNS and text}
+    return RadiographRow(**values, extra=extra)  # type: ignore[arg-type]
+
+
+def _number(text: str, name: str, path: Path, line: int) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0 or (value == 0 and name != "age_years"):
+        raise DatasetError(path, f"line {line}: {name} is {text!r}, not a positive number", "correct or empty the cell")
+    return value
