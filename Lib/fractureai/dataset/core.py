@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fractureai.dataset.annotation import Annotation
 from fractureai.dataset.annotation_files import AnnotationFiles, Reporter, annotation_name, warn_of
-from fractureai.dataset.files import file_lock, write_atomically
+from fractureai.dataset.files import absolute_path, file_lock, write_atomically
 from fractureai.dataset.reference import choose_references
 from fractureai.dataset.table import RadiographRow, check_unique_ids, rows_from_csv, rows_to_csv
 from fractureai.errors import DatasetError
@@ -70,7 +70,7 @@ class Dataset:
             SiteError: there is no such site.
         """
         profile = load_site(site)
-        root = Path(folder).absolute()
+        root = absolute_path(folder)
         if (root / SETTINGS).exists():
             raise DatasetError(root, "there is a dataset already", "open it or choose another folder")
         if not name.isprintable() or not name.strip():
@@ -102,7 +102,7 @@ class Dataset:
             DatasetError: the folder holds no dataset, one of a newer format version, or a malformed dataset.toml.
             SiteError: its site is unknown.
         """
-        root = Path(folder).absolute()
+        root = absolute_path(folder)
         path = root / SETTINGS
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))

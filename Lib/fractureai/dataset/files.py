@@ -75,6 +75,11 @@ def decode_name(name: str) -> str:
     return text
 
 
+def absolute_path(path: str | Path) -> Path:
+    """Return a path from the root, without ``..``; unlike ``resolve`` it leaves links and mapped network drives alone."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits.
 
