@@ -1,0 +1,68 @@
+"""What the training loop needs to know of a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images and their targets, on the device.
+
+    Attributes:
+        images: (n, 1, S, S) in [0, 1].
+        targets: each (n, ...).
+    """
+
+    images: Tensor
+    targets: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What one pass over the validation images gave.
+
+    Attributes:
+        loss: mean loss.
+        metric: a figure people know.
+    """
+
+    loss: float
+    metric: float
+
+
+class Task(Protocol):
+    """A stage: its network, its data, its loss."""
+
+    network: nn.Module
+    metric_name: str
+
+    @property
+    def training(self) -> IntArray:
+        """Indices of the training samples."""
+
+    @property
+    def validation(self) -> IntArray:
+        """Indices of the validation samples; may be empty."""
+
+    def batch(self, indices: IntArray, seed: int, device: torch.device) -> Batch:
+        """Return an augmented training batch; the same seed gives the same batch."""
+
+    def loss(
+        self, images: Tensor, targets: tuple[Tensor, ...], mixed: tuple[Tensor, ...] | None, share: float
+    ) -> Tensor:
+        """Return the loss; with ``mixed`` targets (mixup), ``share`` weighs the first and 1 - share the second."""
+
+    def validate(self, network: nn.Module, device: torch.device) -> Validation:
+        """Measure a network on the validation samples, without augmentation."""
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Parameters that are trained in the head-only epochs."""
