@@ -78,7 +78,8 @@ class Prediction:
         referrals: the reasons.
         model: the bundle's identifier.
         notice: what must stand beside every output of this bundle; may be "".
-        timings_ms: stage -> milliseconds: ``read``, ``localize``, ``crop``, ``classify``, ``total``.
+        timings_ms: stage -> milliseconds: ``read`` (with normalising), ``localize``, ``crop``, ``classify``, ``total``.
+        problems: sentences on files that were not read, or read once though given twice.
     """
 
     study: str
@@ -92,3 +93,4 @@ class Prediction:
     model: str
     notice: str
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,305 @@
+"""From the radiographs of one study to a reading."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from fractureai.bundle import Bundle, ViewModels, load_bundle
+from fractureai.errors import GeometryError, RadiographError
+from fractureai.geometry import Spacing, crop_roi, roi_from_landmarks, spacing_from_landmarks
+from fractureai.inference import referral
+from fractureai.inference.classify import classify
+from fractureai.inference.localize import Localization, localize
+from fractureai.inference.prediction import Prediction, Referral, ViewPrediction
+from fractureai.inference.runtime import OnnxRuntime, Runtime, RuntimeFactory
+from fractureai.radiograph import normalise, read_radiograph
+from fractureai.radiograph.model import UNKNOWN, Radiograph
+from fractureai.sites import ViewProfile
+
+Source: TypeAlias = "str | Path | Radiograph"
+
+
+class HasPath(Protocol):
+    """Anything that knows its file, such as a `fractureai.radiograph.RadiographHeader`."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+
+@runtime_checkable
+class HasRadiographs(Protocol):
+    """Anything with radiographs, such as a `fractureai.radiograph.Study`."""
+
+    @property
+    def radiographs(self) -> Sequence[HasPath]:
+        """The radiographs."""
+
+
+NOT_SURE = "Not sure: please read without me"
+"""Stands where no decision is given."""
+
+STAGES = ("read", "localize", "crop", "classify", "total")
+
+
+class Pipeline:
+    """Reads studies with the models of one bundle. Make one with `Pipeline.load`.
+
+    Attributes:
+        bundle: the bundle.
+    """
+
+    def __init__(self, bundle: Bundle, factory: RuntimeFactory) -> None:
+        self.bundle = bundle
+        self._readers = {
+            name: _ViewReader(bundle, bundle.site.view(name), models, factory)
+            for name, models in bundle.spec.views.items()
+        }
+
+    @classmethod
+    def load(
+        cls, bundle: str | Path | Bundle, *, runtime: str | RuntimeFactory = "onnx", threads: int | None = None
+    ) -> Pipeline:
+        """Load a bundle; its networks are loaded when a radiograph of their view is read for the first time.
+
+        Args:
+            bundle: a folder, ``demo``, or a loaded bundle.
+            runtime: ``onnx``, or a function that makes a `Runtime` from an ONNX file's path.
+            threads: how many threads ONNX Runtime may use; None: it decides.
+
+        Raises:
+            BundleError: the bundle is damaged, or of another format version.
+            ValueError: there is no such runtime.
+        """
+        if isinstance(runtime, str) and runtime != "onnx":
+            raise ValueError(f"There is no runtime {runtime}; give onnx or a function.")
+        factory = functools.partial(OnnxRuntime, threads=threads) if isinstance(runtime, str) else runtime
+        return cls(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), factory)
+
+    def read(
+        self,
+        study: Source | HasRadiographs | Sequence[Source],
+        *,
+        view: str | None = None,
+        side: str | None = None,
+        spacing_mm: Spacing | float | None = None,
+        name: str | None = None,
+    ) -> Prediction:
+        """Read the radiographs of one study of one body side.
+
+        A radiograph that can not be read becomes a referral and a problem; the others are read.
+
+        Args:
+            study: a radiograph or its file, several of them, or a
+                `fractureai.radiograph.Study`.
+            view, side: override what the headers say, for all radiographs.
+            spacing_mm: (row, column) spacing, or one number for both; overrides the headers.
+            name: what to call the study; None: its Study Instance UID, else the first file's name.
+        """
+        job = _Job(self.bundle)
+        spacing = (float(spacing_mm),) * 2 if isinstance(spacing_mm, int | float) else spacing_mm
+        given: dict[str, Any] = {"view": view, "side": side, "spacing_mm": spacing}
+        sources = _sources(study)
+        with job.timed("total"):
+            radiographs = [radiograph for source in sources if (radiograph := job.take(source, given)) is not None]
+            self._read_views(job, radiographs)
+        job.refer(*referral.header_referrals(radiographs, self.bundle.site))
+        return self._conclude(job, name or _study_name(radiographs, sources))
+
+    def _read_views(self, job: _Job, radiographs: Sequence[Radiograph]) -> None:
+        unsupported = []
+        chosen: list[tuple[_ViewReader, Radiograph]] = []
+        for radiograph in radiographs:
+            profile = self.bundle.site.view_for(radiograph.view)
+            if radiograph.view == UNKNOWN:
+                job.refer(referral.unknown_view_referral(radiograph, tuple(self._readers)))
+            elif profile is None or profile.name not in self._readers:
+                unsupported.append(referral.unsupported_view_referral(radiograph, tuple(self._readers)))
+            else:
+                chosen.append((self._readers[profile.name], radiograph))
+        names = [reader.profile.name for reader, _ in chosen]
+        for reader, radiograph in chosen:
+            several = names.count(reader.profile.name) > 1
+            label = f"{reader.profile.name} ({radiograph.path.name})" if several else reader.profile.name
+            reader.read(job, radiograph, label)
+        job.problems += [note.text for note in unsupported]
+        if not job.views:
+            job.refer(*unsupported)
+
+    def _conclude(self, job: _Job, study: str) -> Prediction:
+        spec = self.bundle.spec
+        by_view: dict[str, list[float]] = {}
+        for view in job.views:
+            by_view.setdefault(view.view, []).append(view.probability)
+        means = {name: float(np.mean(values)) for name, values in by_view.items()}
+        thresholds = {name: spec.views[name].threshold for name in means}
+        job.refer(*referral.view_referrals(means, thresholds, spec.view_disagreement_max))
+        threshold = next(iter(thresholds.values())) if len(means) == 1 else spec.ensemble_threshold
+        probability = float(np.mean(list(means.values()))) if means else None
+        decision, text = self._decision(probability, threshold)
+        return Prediction(
+            study=study,
+            views=tuple(job.views),
+            probability=probability,
+            threshold=threshold,
+            decision=decision,
+            decision_text=text,
+            refer=bool(job.referrals),
+            referrals=tuple(job.referrals),
+            model=spec.id,
+            notice=spec.notice,
+            timings_ms=dict(job.timings_ms),
+            problems=tuple(job.problems),
+        )
+
+    def _decision(self, probability: float | None, threshold: float) -> tuple[str, str]:
+        finding = self.bundle.site.positive_class
+        finding = finding[:1].upper() + finding[1:]
+        if probability is None:
+            return "refer", NOT_SURE
+        return ("positive", f"{finding} likely") if probability >= threshold else ("negative", f"{finding} unlikely")
+
+
+@dataclass
+class _Job:
+    """What is gathered while one study is read."""
+
+    bundle: Bundle
+    views: list[ViewPrediction] = field(default_factory=list)
+    referrals: list[Referral] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    timings_ms: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    _seen: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings_ms[stage] += (time.perf_counter() - start) * 1000
+
+    def refer(self, *reasons: Referral) -> None:
+        self.referrals += reasons
+
+    def take(self, source: Source, given: dict[str, Any]) -> Radiograph | None:
+        """Read one radiograph; None when it can not be read or was taken before."""
+        try:
+            with self.timed("read"):
+                radiograph = (
+                    _as_given(source, given) if isinstance(source, Radiograph) else read_radiograph(source, **given)
+                )
+        except RadiographError as error:
+            self.problems.append(str(error))
+            self.refer(referral.unreadable_referral(error.path))
+            return None
+        if radiograph.sop_instance_uid in self._seen:
+            self.problems.append(f"{radiograph.path}: it was given twice and read once.")
+            return None
+        self._seen.add(radiograph.sop_instance_uid)
+        return radiograph
+
+
+class _ViewReader:
+    """Reads radiographs of one view."""
+
+    def __init__(self, bundle: Bundle, profile: ViewProfile, models: ViewModels, factory: RuntimeFactory) -> None:
+        self.profile = profile
+        self._bundle, self._models, self._factory = bundle, models, factory
+
+    @functools.cached_property
+    def _localizers(self) -> list[Runtime]:
+        return [self._factory(self._bundle.path(relative)) for relative in self._models.localizers]
+
+    @functools.cached_property
+    def _classifiers(self) -> list[Runtime]:
+        return [self._factory(self._bundle.path(relative)) for relative in self._models.classifiers]
+
+    def read(self, job: _Job, radiograph: Radiograph, label: str) -> None:
+        """Localize, crop and classify; what was found, or why not, goes into the job."""
+        profile, spec = self.profile, self._bundle.spec
+        with job.timed("read"):
+            image = normalise(radiograph.pixels)
+        if not image.any():
+            job.refer(referral.blank_referral(label))
+            return
+        with job.timed("localize"):
+            found = localize(image, self._localizers, spec.localizer_size_px)
+        try:
+            with job.timed("crop"):
+                spacing = radiograph.spacing_mm or spacing_from_landmarks(found.landmarks_rc, profile)
+                roi = roi_from_landmarks(found.landmarks_rc, profile, spacing)
+                region = crop_roi(image, roi, profile.roi_size_px)
+        except GeometryError:
+            job.refer(referral.no_region_referral(label))
+            return
+        site = self._bundle.site
+        with job.timed("classify"):
+            result = classify(
+                region,
+                self._classifiers,
+                window_px=self._models.window_px,
+                crops=self._models.crops,
+                mirror=self._models.mirror,
+                positive=site.classes.index(site.positive_class),
+            )
+        view = ViewPrediction(
+            file=radiograph.path,
+            sop_instance_uid=radiograph.sop_instance_uid,
+            view=profile.name,
+            side=radiograph.side,
+            probability=float(result.fold_probabilities.mean()),
+            fold_probabilities=result.fold_probabilities,
+            threshold=self._models.threshold,
+            landmarks=_named(profile, found.landmarks_rc),
+            roi=roi,
+            activation_map=result.activation_map,
+            spacing_mm=spacing,
+            spacing_source=radiograph.spacing_source if radiograph.spacing_mm else "landmarks",
+            features=result.features,
+            image_shape=radiograph.shape,
+        )
+        job.views.append(view)
+        self._judge(job, radiograph, label, found, view)
+
+    def _judge(self, job: _Job, radiograph: Radiograph, label: str, found: Localization, view: ViewPrediction) -> None:
+        shape, limits = radiograph.shape, self._models.limits
+        job.refer(
+            *referral.landmark_referrals(label, found, self.profile, limits, shape, radiograph.spacing_mm),
+            *referral.roi_referrals(label, view.roi, shape),
+            *([] if radiograph.spacing_mm else [referral.spacing_referral(label)]),
+            *referral.fold_referrals(label, view, self._models),
+        )
+
+
+def _named(profile: ViewProfile, points_rc: npt.NDArray[np.float64]) -> dict[str, tuple[float, float]]:
+    return {name: (float(row), float(col)) for name, (row, col) in zip(profile.landmark_names, points_rc, strict=True)}
+
+
+def _as_given(radiograph: Radiograph, given: dict[str, Any]) -> Radiograph:
+    changes = {key: value for key, value in given.items() if value is not None}
+    changes.update({f"{key.removesuffix('_mm')}_source": "user" for key in changes})
+    return replace(radiograph, **changes)
+
+
+def _sources(study: Source | HasRadiographs | Sequence[Source]) -> tuple[Source, ...]:
+    if isinstance(study, HasRadiographs):
+        return tuple(header.path for header in study.radiographs)
+    if isinstance(study, str | Path | Radiograph):
+        return (study,)
+    return tuple(study)
+
+
+def _study_name(radiographs: Sequence[Radiograph], sources: Sequence[Source]) -> str:
+    uids = [radiograph.study_instance_uid for radiograph in radiographs if radiograph.study_instance_uid]
+    if uids:
+        return uids[0]
+    paths = [source.path if isinstance(source, Radiograph) else Path(source) for source in sources]
+    return paths[0].stem if paths else ""
