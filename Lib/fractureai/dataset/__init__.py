@@ -3,6 +3,8 @@
 from fractureai.dataset.annotation import LABELS, STATUSES, Annotation, Region
 from fractureai.dataset.annotation_files import BrokenAnnotationWarning
 from fractureai.dataset.annotation_json import annotation_from_json, annotation_to_json
+from fractureai.dataset.archive import pack
+from fractureai.dataset.checking import Problem, check
 from fractureai.dataset.core import Dataset
 from fractureai.dataset.reference import resolve_side, resolve_view, study_label, study_labels
 from fractureai.dataset.splits import Split, extend_splits, make_splits
@@ -15,15 +17,18 @@ __all__ = [
     "Annotation",
     "BrokenAnnotationWarning",
     "Dataset",
+    "Problem",
     "RadiographRow",
     "Region",
     "Split",
     "WorklistItem",
     "annotation_from_json",
     "annotation_to_json",
+    "check",
     "extend_splits",
     "make_splits",
     "next_open",
+    "pack",
     "resolve_side",
     "resolve_view",
     "study_label",

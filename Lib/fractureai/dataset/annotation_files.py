@@ -17,6 +17,7 @@ from fractureai.dataset.files import (
     TEMPORARY_SUFFIX,
     decode_name,
     encode_name,
+    is_name,
     set_aside,
     sync_directory,
     thread_lock,
@@ -78,8 +79,13 @@ class AnnotationFiles:
         return self.folder / rater_name / f"{annotation_name(radiograph, 'radiograph', self.folder)}.json"
 
     def raters(self) -> tuple[str, ...]:
-        """Return the names of all who have a folder, sorted."""
-        return tuple(sorted(_decoded(name, self.folder) for name, _ in self._scan(self.folder, folders=True)))
+        """Return the names of all who have a folder, sorted; folders of other programs are no raters."""
+        names = [name for name, _ in self._scan(self.folder, folders=True)]
+        return tuple(sorted(decode_name(name) for name in names if is_name(name)))
+
+    def foreign_folders(self) -> tuple[Path, ...]:
+        """Return the folders whose names FractureAI does not write, as those that some network drives make."""
+        return tuple(self.folder / name for name, _ in self._scan(self.folder, folders=True) if not is_name(name))
 
     def load(self, radiograph: str, rater: str) -> Annotation | None:
         """Read one annotation; None when there is none.

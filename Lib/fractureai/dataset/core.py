@@ -229,6 +229,11 @@ class Dataset:
         """The names of all who annotated, sorted."""
         return self._files.raters()
 
+    @property
+    def foreign_folders(self) -> tuple[Path, ...]:
+        """Folders in ``annotations`` that belong to no rater, because FractureAI does not write such names."""
+        return self._files.foreign_folders()
+
     def annotation_path(self, radiograph: str, rater: str) -> Path:
         """Return where a rater's annotation of a radiograph is or would be."""
         return self._files.path(radiograph, rater)

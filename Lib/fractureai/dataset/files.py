@@ -75,8 +75,17 @@ def decode_name(name: str) -> str:
     return text
 
 
+def is_name(name: str) -> bool:
+    """Tell whether a file name was made by `encode_name`."""
+    try:
+        decode_name(name)
+    except ValueError:
+        return False
+    return True
+
+
 def absolute_path(path: str | Path) -> Path:
-    """Return a path from the root, without ``..``; unlike ``resolve`` it leaves links and mapped network drives alone."""
+    """Return a path from the root, without ``..``; unlike ``resolve`` it leaves links and network drives alone."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 

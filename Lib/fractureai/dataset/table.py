@@ -80,7 +80,7 @@ def rows_to_csv(rows: Iterable[RadiographRow]) -> bytes:
     return out.getvalue().encode("utf-8")
 
 
-def rows_from_csv(data: bytes, path: Path) -> tuple[RadiographRow, ...]:
+def rows_from_csv(data: bytes, path: Path, *, unique: bool = True) -> tuple[RadiographRow, ...]:
     """Parse the content of radiographs.csv.
 
     A byte order mark and semicolons, as some spreadsheet programs write them, are accepted.
@@ -88,6 +88,7 @@ def rows_from_csv(data: bytes, path: Path) -> tuple[RadiographRow, ...]:
     Args:
         data: the content.
         path: named in errors.
+        unique: False to let ids be repeated, for finding all of them.
 
     Raises:
         DatasetError: it is not UTF-8, ``id`` is missing or repeated, a number is none, or a row has too many cells.
@@ -105,7 +106,8 @@ def rows_from_csv(data: bytes, path: Path) -> tuple[RadiographRow, ...]:
         rows = tuple(_row(header, cells, path, lines.line_num) for cells in lines if cells)
     except csv.Error as error:
         raise DatasetError(path, f"line {lines.line_num} is not valid CSV ({error})", "correct it") from error
-    check_unique_ids(rows, path)
+    if unique:
+        check_unique_ids(rows, path)
     return rows
 
 
