@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,10 @@ class Radiograph:
         modality, manufacturer, photometric_interpretation: as in the file; "" when missing.
         windows: VOI windows in the file's order.
         voi_luts: VOI LUTs in the file's order.
-        conflicts: sentences on statements of the header that contradict each other (for example two sides).
+        conflicts: sentences on statements of the header that contradict each other (for example two sides) or that can not
+            be true (for example a spacing of zero) and are ignored.
+        padding_range: lowest and highest value of ``pixels`` that marks padding, not an exposed detector (PixelPaddingValue,
+            PixelPaddingRangeLimit); None when the file names none.
     """
 
     path: Path
@@ -95,6 +98,7 @@ class Radiograph:
     windows: tuple[VoiWindow, ...] = ()
     voi_luts: tuple[VoiLut, ...] = ()
     conflicts: tuple[str, ...] = ()
+    padding_range: tuple[float, float] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -105,3 +109,45 @@ class Radiograph:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Let numpy take the pixels."""
         return np.array(self.pixels, dtype=dtype, copy=bool(copy)) if copy or dtype else self.pixels
+
+
+@dataclass(frozen=True)
+class RadiographHeader:
+    """What a file says about a radiograph, read without its pixels.
+
+    Attributes:
+        rows, columns: size of the image.
+
+    The other attributes mean what they mean in `Radiograph`.
+    """
+
+    path: Path
+    rows: int
+    columns: int
+    spacing_mm: tuple[float, float] | None
+    spacing_source: str
+    view: str
+    view_source: str
+    side: str
+    side_source: str
+    body_part: str
+    body_part_source: str
+    sop_instance_uid: str
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    patient_id: str = field(default="", repr=False)
+    patient_age_years: float | None = None
+    patient_sex: str = ""
+    study_date: str = ""
+    modality: str = ""
+    manufacturer: str = ""
+    photometric_interpretation: str = ""
+    windows: tuple[VoiWindow, ...] = ()
+    voi_luts: tuple[VoiLut, ...] = field(default=(), compare=False)
+    conflicts: tuple[str, ...] = ()
+    padding_range: tuple[float, float] | None = None
+
+    def with_pixels(self, pixels: npt.NDArray[np.float32]) -> Radiograph:
+        """Return the radiograph that has this header and these pixels."""
+        names = (item.name for item in fields(self) if item.name not in ("rows", "columns"))
+        return Radiograph(pixels=pixels, **{name: getattr(self, name) for name in names})
