@@ -29,7 +29,7 @@ _BLOCK = 64  # resamples at a time: counts and sums of 500 cases stay in the pro
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its confidence interval; all three nan where the cases do not define the value."""
+    """A value and its confidence interval; nan where the cases do not define it."""
 
     value: float
     low: float
@@ -37,7 +37,17 @@ class Estimate:
 
     def __str__(self) -> str:
         """Return for example ``0.97 (0.94–1.00)``, or ``–`` for an undefined value."""
-        return "–" if math.isnan(self.value) else f"{self.value:.2f} ({self.low:.2f}–{self.high:.2f})"
+        return f"{self.value_text} ({self.interval_text})" if self.interval_text else self.value_text
+
+    @property
+    def value_text(self) -> str:
+        """The value with two decimals, or ``–``."""
+        return "–" if math.isnan(self.value) else f"{self.value:.2f}"
+
+    @property
+    def interval_text(self) -> str:
+        """The interval, for example ``0.94–1.00``, or ""."""
+        return "" if math.isnan(self.low) else f"{self.low:.2f}–{self.high:.2f}"
 
 
 class Ranking:

@@ -1,0 +1,312 @@
+"""The figures of a report: ROC, precision-recall, calibration, landmark recall, probabilities by stratum.
+
+All have one size, one font and Okabe-Ito colours; curves differ by dash and marker too. Each is written as SVG and as
+PNG. Neutral parts (text, axes, grid, ground) use fixed colours that a page may replace: `NEUTRALS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fractureai.evaluation.cases import CaseResult
+from fractureai.evaluation.curves import Curve, precision_recall, roc
+from fractureai.evaluation.evaluate import Evaluation
+from fractureai.evaluation.metrics import FloatArray
+from fractureai.evaluation.strata import STRATA, MetricsRow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, VERMILION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
+INK, MUTED, GRID, PAPER = "#1f2328", "#6a7178", "#d5d9de", "#fefefe"
+NEUTRALS: Mapping[str, str] = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"}
+"""Neutral colour -> name of its role."""
+
+_SIZE_IN = (4.8, 4.4)
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "legend.fontsize": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
+    "legend.frameon": False,
+    "lines.linewidth": 2.0,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "fractureai",
+}
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """One figure on disk.
+
+    Attributes:
+        name: file name without suffix.
+        title: heading.
+        caption: how to read it.
+        svg, png: the files.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: Path
+    png: Path
+
+
+def write_figures(evaluation: Evaluation, folder: Path) -> tuple[ReportFigure, ...]:
+    """Draw every figure for which there are data; ``folder`` is made if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    read = [case for case in evaluation.cases if case.probability is not None]
+    sets = _sets(evaluation)
+    interval = f"{100 * evaluation.confidence:g} %"
+    figures = []
+    if sets:
+        bands = f"Bands: pointwise {interval} bootstrap interval. Marker: the threshold in use."
+        figures = [
+            _write(folder, "roc", "ROC", f"Up and left is better; the diagonal is chance. {bands}", _draw_roc, sets),
+            _write(
+                folder,
+                "precision_recall",
+                "Precision and recall",
+                f"Up and right is better; dotted lines are the share of fractures, which is chance. {bands}",
+                _draw_precision_recall,
+                sets,
+            ),
+        ]
+    figures.append(
+        _write(
+            folder,
+            "probabilities",
+            "Probabilities by kind of study",
+            "One mark a study; the dashed line is the threshold. A study counts again in each kind it belongs to.",
+            _draw_probabilities,
+            read,
+        )
+    )
+    figures.append(
+        _write(
+            folder,
+            "calibration",
+            "Calibration",
+            f"On the diagonal, a probability means what it says. Bars: Wilson {interval} interval. Area: number of "
+            "studies.",
+            _draw_calibration,
+            evaluation,
+        )
+    )
+    if evaluation.landmarks:
+        figures.append(
+            _write(
+                folder,
+                "landmarks",
+                "Landmarks",
+                f"Share of landmarks placed within a distance of the reference. Bars: {interval} interval at "
+                "the distances of the table.",
+                _draw_landmarks,
+                evaluation,
+            )
+        )
+    return tuple(figures)
+
+
+@dataclass(frozen=True)
+class _Set:
+    """Cases that make one curve."""
+
+    row: MetricsRow
+    labels: list[bool]
+    probabilities: list[float]
+    colour: str
+    dashes: str
+    marker: str
+
+
+def _sets(evaluation: Evaluation) -> list[_Set]:
+    """General and hard side by side where both have fractures and normals; otherwise all studies."""
+    looks = {"general": (BLUE, "-", "o"), "hard": (VERMILION, "--", "D"), "all": (BLUE, "-", "o")}
+    found = {}
+    for stratum in STRATA:
+        row = evaluation.stratum(stratum.name) if stratum.name in looks else None
+        if row and row.metrics and 0 < row.n_positive < row.n:
+            cases = [case for case in evaluation.cases if case.probability is not None and stratum.member(case)]
+            probabilities = [case.probability for case in cases if case.probability is not None]
+            found[row.name] = _Set(row, [case.label for case in cases], probabilities, *looks[row.name])
+    if {"general", "hard"} <= found.keys():
+        return [found["general"], found["hard"]]
+    return [found["all"]] if "all" in found else []
+
+
+def _write(
+    folder: Path, name: str, title: str, caption: str, draw: Callable[[Figure, Any], None], data: Any
+) -> ReportFigure:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=_SIZE_IN, layout="constrained")
+        draw(figure, data)
+        figure.savefig(svg, facecolor="none", metadata={"Date": None, "Creator": None})
+        figure.savefig(png, dpi=200, facecolor="white")
+    return ReportFigure(name, title, caption, svg, png)
+
+
+def _unit_axes(figure: Figure, x: str, y: str) -> Axes:
+    axes = figure.add_subplot()
+    ticks = np.linspace(0, 1, 6)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=ticks, yticks=ticks, aspect="equal", xlabel=x, ylabel=y)
+    return axes
+
+
+def _draw_curve(axes: Axes, curve: Curve, part: _Set, point: tuple[float, float], label: str, style: str) -> None:
+    axes.fill_between(curve.band_x, curve.band_low, curve.band_high, color=part.colour, alpha=0.16, linewidth=0)
+    axes.plot(curve.x, curve.y, part.dashes, color=part.colour, drawstyle=style, label=label)
+    axes.plot(*point, part.marker, color=part.colour, markeredgecolor=PAPER, markersize=9, zorder=5, clip_on=False)
+
+
+def _draw_roc(figure: Figure, sets: Sequence[_Set]) -> None:
+    axes = _unit_axes(figure, "1 − specificity", "Sensitivity")
+    axes.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1)
+    for part in sets:
+        assert part.row.metrics is not None
+        point = (1 - part.row.metrics.specificity, part.row.metrics.sensitivity)
+        label = f"{_short(part)}\nAUROC {part.row.estimates['auroc']}"
+        _draw_curve(axes, roc(part.labels, part.probabilities), part, point, label, "default")
+    axes.legend(loc="lower right", labelspacing=0.7)
+
+
+def _draw_precision_recall(figure: Figure, sets: Sequence[_Set]) -> None:
+    axes = _unit_axes(figure, "Recall (sensitivity)", "Precision")
+    for part in sets:
+        assert part.row.metrics is not None
+        axes.axhline(part.row.metrics.prevalence, linestyle=":", color=part.colour, linewidth=1)
+        point = (part.row.metrics.sensitivity, part.row.metrics.precision)
+        label = f"{_short(part)}\nAUPR {part.row.estimates['aupr']}"
+        _draw_curve(axes, precision_recall(part.labels, part.probabilities), part, point, label, "steps-pre")
+    axes.legend(loc="lower left", labelspacing=0.7)
+
+
+def _short(part: _Set) -> str:
+    return f"{part.row.title.split(' (')[0]}, {part.row.n_positive} of {part.row.n} fractured"
+
+
+def _draw_calibration(figure: Figure, evaluation: Evaluation) -> None:
+    axes = _unit_axes(figure, "Mean probability given", "Share of fractures found")
+    axes.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1)
+    bins = evaluation.calibration.bins
+    x = np.array([b.mean_probability for b in bins])
+    y = np.array([b.observed.value for b in bins])
+    bars = np.array([[b.observed.value - b.observed.low, b.observed.high - b.observed.value] for b in bins]).T
+    axes.errorbar(x, y, yerr=bars, fmt="none", ecolor=BLUE, elinewidth=1.2, alpha=0.7, clip_on=False)
+    area = 25 + 275 * np.array([b.n for b in bins]) / max(b.n for b in bins)
+    axes.scatter(x, y, s=area, color=BLUE, edgecolor=PAPER, linewidth=1, zorder=4, clip_on=False)
+    summary = (
+        f"Expected error {evaluation.calibration.expected_error:.2f}\nBrier score {evaluation.calibration.brier:.2f}"
+    )
+    axes.text(0.98, 0.03, summary, transform=axes.transAxes, ha="right", va="bottom")
+
+
+def _draw_landmarks(figure: Figure, evaluation: Evaluation) -> None:
+    axes = figure.add_subplot()
+    looks = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (VERMILION, ":", "D"))
+    rows = [row for row in evaluation.landmarks if row.landmark == "all" and row.view != "all"]
+    distances = np.linspace(0, 8, 401)
+    for i, row in enumerate(rows):
+        colour, dashes, marker = looks[i % len(looks)]
+        errors = np.sort(
+            [
+                error
+                for case in evaluation.cases
+                for view in case.views
+                if (view.reference_view or view.view) == row.view
+                for error in view.landmark_errors_mm.values()
+            ]
+        )
+        share = np.searchsorted(errors, distances, side="right") / len(errors)
+        label = f"{row.view}: median {row.result.median_mm:.1f} mm, {row.result.n_radiographs} images"
+        axes.plot(distances, share, dashes, color=colour, label=label)
+        limits = np.array(list(row.result.recall))
+        table = np.array([(e.value, e.value - e.low, e.high - e.value) for e in row.result.recall.values()])
+        nudge = (i - (len(rows) - 1) / 2) * 0.08  # so that the bars of the views do not hide each other
+        axes.errorbar(
+            limits + nudge,
+            table[:, 0],
+            yerr=table[:, 1:].T,
+            fmt=marker,
+            color=colour,
+            markeredgecolor=PAPER,
+            elinewidth=1.2,
+            markersize=7,
+            zorder=4,
+            clip_on=False,
+        )
+    axes.set(xlim=(0, 8), ylim=(-0.02, 1.02), yticks=np.linspace(0, 1, 6))
+    axes.set(xlabel="Distance from the reference (mm)", ylabel="Share of landmarks within it")
+    axes.legend(loc="lower right")
+
+
+def _draw_probabilities(figure: Figure, cases: Sequence[CaseResult]) -> None:
+    axes = figure.add_subplot()
+    rows = [(s.title.split(" (")[0], [case for case in cases if s.member(case)]) for s in STRATA if s.name != "kept"]
+    rows = [row for row in rows if row[1]]
+    for y, (_, members) in enumerate(rows):
+        for label, offset, marker in ((True, -0.2, "o"), (False, 0.2, "D")):
+            group = [case for case in members if case.label is label]
+            values = np.array([case.probability for case in group], dtype=float)
+            places = y + offset + _spread(values, 0.15)
+            for correct, colour in ((True, BLUE), (False, VERMILION)):
+                chosen = np.array([case.correct is correct for case in group], dtype=bool)
+                style = {**_mark(label, colour), "markersize": 4.5 if len(members) < 150 else 3}
+                axes.plot(values[chosen], places[chosen], marker, alpha=0.85, clip_on=False, **style)
+    for threshold in sorted({case.threshold for case in cases}):
+        axes.axvline(threshold, linestyle="--", color=MUTED, linewidth=1)
+    axes.set(xlim=(-0.02, 1.02), ylim=(len(rows) - 0.5, -0.5), xlabel="Probability of a fracture")
+    axes.set_yticks(range(len(rows)), [f"{title}\n{len(members)}" for title, members in rows])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    keys = [axes.plot([], [], "o", **_mark(True, INK))[0], axes.plot([], [], "D", **_mark(False, INK))[0]]
+    keys += [axes.plot([], [], "s", **_mark(True, colour))[0] for colour in (BLUE, VERMILION)]
+    names = ("Fracture", "Normal", "called right", "called wrong")
+    figure.legend(keys, names, loc="outside upper center", ncols=4, handletextpad=0.0, columnspacing=0.9)
+
+
+def _mark(filled: bool, colour: str) -> dict[str, Any]:
+    face = colour if filled else "none"
+    return {"color": colour, "markerfacecolor": face, "markeredgewidth": 0.9, "markersize": 5, "linestyle": "none"}
+
+
+def _spread(values: FloatArray, half: float) -> FloatArray:
+    """Offset marks that would lie on each other, up and down in turn, inside +-half."""
+    offsets = np.zeros(len(values))
+    order = np.argsort(values, kind="stable")
+    run, last = 0, -1.0
+    for i in order:
+        run, last = (run + 1, last) if values[i] - last < 0.02 else (0, values[i])
+        offsets[i] = (run + 1) // 2 * (-1 if run % 2 else 1)
+    largest = np.abs(offsets).max(initial=0)
+    return offsets * min(0.05, half / largest) if largest else offsets
