@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, JPEGExtended12Bit, RLELossless, SecondaryCaptureImageStorage, generate_uid
 
 from fractureai.errors import RadiographError
@@ -258,10 +258,6 @@ def _bare_dataset(module: PixelModule, syntax: UID, frame: bytes, bits: int) -> 
     if module.samples > 1:
         bare.PlanarConfiguration = 0
     bare.BitsAllocated, bare.BitsStored, bare.HighBit = module.bits_allocated, bits, bits - 1
-        module.bits_allocated,
-        module.bits_stored,
-        module.bits_stored - 1,
-    )
     bare.PixelRepresentation = int(module.signed)
     bare.PixelData = encapsulate([frame])
     bare["PixelData"].is_undefined_length = True
