@@ -224,7 +224,7 @@ def _inside(point: tuple[float, float], header: RadiographHeader) -> bool:
 
 def _touches(points: Sequence[tuple[float, float]], header: RadiographHeader) -> bool:
     """Tell whether the bounding box of points overlaps the image."""
-    rows, cols = zip(*points, strict=True)
+    rows, cols = [point[0] for point in points], [point[1] for point in points]
     return (
         max(rows) >= -0.5 and min(rows) <= header.rows - 0.5 and max(cols) >= -0.5 and min(cols) <= header.columns - 0.5
     )

@@ -187,7 +187,11 @@ class Dataset:
             for row in rows:
                 annotation_name(row.id, "radiograph", path)
             check_unique_ids(rows, path)
-            write_atomically(path, rows_to_csv(rows))
+            try:
+                data = rows_to_csv(rows)
+            except ValueError as error:
+                raise DatasetError(path, f"a row can not be written: {error}", "correct it") from error
+            write_atomically(path, data)
 
     def image_path(self, row: RadiographRow) -> Path:
         """Return the absolute path of a radiograph's file."""

@@ -67,17 +67,38 @@ COLUMNS = tuple(f.name for f in fields(RadiographRow) if f.name != "extra")
 _NUMBERS = ("row_spacing_mm", "col_spacing_mm", "age_years")
 
 
+class _LineFeeds:
+    """Takes the lines of a CSV writer and ends them with a line feed.
+
+    The writer itself must end them with CR LF, or it does not quote texts that hold a carriage return.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        """Take one line."""
+        self.lines.append(line.removesuffix("\r\n") + "\n")
+
+
 def rows_to_csv(rows: Iterable[RadiographRow]) -> bytes:
-    """Return rows as the content of radiographs.csv (UTF-8, comma, line feed); same rows, same bytes."""
+    """Return rows as the content of radiographs.csv (UTF-8, comma, line feed); same rows, same bytes.
+
+    Raises:
+        ValueError: a text holds a NUL character or half a surrogate pair.
+    """
     rows = tuple(rows)
     extra = list(dict.fromkeys(name for row in rows for name in row.extra))
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
+    sink = _LineFeeds()
+    writer = csv.writer(sink)
     writer.writerow([*COLUMNS, *extra])
     for row in rows:
         values = [getattr(row, name) for name in COLUMNS] + [row.extra.get(name, "") for name in extra]
         writer.writerow(["" if v is None else repr(float(v)) if isinstance(v, (int, float)) else v for v in values])
-    return out.getvalue().encode("utf-8")
+    text = "".join(sink.lines)
+    if "\0" in text:
+        raise ValueError("a text holds a NUL character")
+    return text.encode("utf-8")
 
 
 def rows_from_csv(data: bytes, path: Path, *, unique: bool = True) -> tuple[RadiographRow, ...]:
@@ -117,11 +138,11 @@ def check_unique_ids(rows: Iterable[RadiographRow], path: Path) -> None:
     Raises:
         DatasetError: an id is repeated.
     """
-    seen: dict[str, str] = {}
+    seen: set[str] = set()
     for row in rows:
-        other = seen.setdefault(row.id.casefold(), row.id)
-        if other is not row.id:
+        if row.id.casefold() in seen:
             raise DatasetError(path, f"radiograph {row.id} is there twice", "keep one of the rows")
+        seen.add(row.id.casefold())
 
 
 def _row(header: list[str], cells: list[str], path: Path, line: int) -> RadiographRow:
