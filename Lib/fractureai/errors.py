@@ -33,6 +33,10 @@ class RadiographError(FileError):
     """A file that can not be read as a radiograph."""
 
 
+class NotAnImageError(RadiographError):
+    """A sound DICOM file that holds something else than an image (a report, a presentation state, a directory)."""
+
+
 class SiteError(FractureAIError):
     """A site profile that is missing or malformed."""
 

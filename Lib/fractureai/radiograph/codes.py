@@ -1,4 +1,4 @@
-"""Codes of view, side and body part: DICOM PS3.16 CID 4010 (DX View), CID 244 (Laterality), CID 4009 (DX Anatomy Imaged).
+"""Codes of view, side and body part: CID 4010 (DX View), 244 (Laterality), 4009 (DX Anatomy Imaged) of DICOM PS3.16.
 
 Each concept by its SNOMED CT code (scheme SCT) and its retired SNOMED-RT code (schemes SRT, SNM3, 99SDM).
 """

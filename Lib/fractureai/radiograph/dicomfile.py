@@ -1,4 +1,4 @@
-"""Opening a DICOM file (PS3.10) safely: the header parsed by pydicom, the pixel data located but neither read nor decoded.
+"""Opening a DICOM file (PS3.10) safely: the header parsed by pydicom, the pixel data located but not yet read.
 
 What is guarded against: no preamble or no file meta information, cut files, deflate bombs, deep nesting, and pydicom's
 warnings, which quote values and so could leak a name.
@@ -118,8 +118,8 @@ def looks_like_dicom(head: bytes) -> bool:
         return False
     group, element = struct.unpack_from("<HH", head)
     if group == 0 or (group, element) in ((0x0800, 0x0000), (0x0200, 0x0000)):  # command set; big endian group length
-        return group == 0x0800
-    return group in (0x0002, 0x0008) and element <= 0x1200 or head[:2] == b"\x00\x08"
+        return bool(group == 0x0800)
+    return (group in (0x0002, 0x0008) and element <= 0x1200) or head[:2] == b"\x00\x08"
 
 
 def _parse(path: Path, stream: BinaryIO) -> DicomFile:

@@ -19,7 +19,7 @@ from fractureai.radiograph.model import VoiLut, VoiWindow
 
 @dataclass(frozen=True)
 class LutEntries:
-    """The table of a Modality or VOI LUT: entry i belongs to input ``first + i``; inputs beyond either end take the end's."""
+    """The table of a Modality or VOI LUT: entry i is for input ``first + i``; beyond either end its value holds."""
 
     first: int
     values: npt.NDArray[np.float32]

@@ -60,7 +60,8 @@ class Radiograph:
         view: one of `VIEWS`; ``view_source``: the DICOM attribute it was read from, ``user``, or ``none``.
         side: one of `SIDES`; ``side_source`` likewise.
         body_part: DICOM defined term such as ``WRIST``, or ``unknown``; ``body_part_source`` likewise.
-        sop_instance_uid: identifies the image. For a file without DICOM header: ``2.25.`` + a number made of its content.
+        sop_instance_uid: identifies the image; always a valid UID. For a file without DICOM header: ``2.25.`` + a
+            number made of its content.
         study_instance_uid, series_instance_uid: DICOM UIDs; "" without header.
         patient_id: as in the file. Never log it.
         patient_age_years: from PatientAge or birth and study date; None when unknown.
@@ -69,10 +70,10 @@ class Radiograph:
         modality, manufacturer, photometric_interpretation: as in the file; "" when missing.
         windows: VOI windows in the file's order.
         voi_luts: VOI LUTs in the file's order.
-        conflicts: sentences on statements of the header that contradict each other (for example two sides) or that can not
-            be true (for example a spacing of zero) and are ignored.
-        padding_range: lowest and highest value of ``pixels`` that marks padding, not an exposed detector (PixelPaddingValue,
-            PixelPaddingRangeLimit); None when the file names none.
+        conflicts: sentences on statements of the header that contradict each other (for example two sides) or that can
+            not be true (for example a spacing of zero) and are ignored.
+        padding_range: lowest and highest value of ``pixels`` that marks padding, not an exposed detector
+            (PixelPaddingValue, PixelPaddingRangeLimit); None when the file names none.
     """
 
     path: Path

@@ -22,7 +22,7 @@ def intensity_range(
 ) -> tuple[float, float]:
     """Return two percentiles of all pixels, exactly as ``numpy.percentile`` with linear interpolation would.
 
-    About twenty times faster than numpy on a large image: a sample tells between which values a percentile must lie, and
+    About ten times faster than numpy on a large image: a sample tells between which values a percentile must lie, and
     only the pixels between them are sorted.
 
     Args:
@@ -35,7 +35,7 @@ def intensity_range(
     positions = [percent / 100 * (flat.size - 1) for percent in (low, high)]
     brackets = [_bracket(sample, position / flat.size) for position in positions]
     tallies = _tally(flat, brackets)
-    first, second = (_interpolate(flat, *item) for item in zip(positions, brackets, tallies, strict=True))
+    first, second = (_interpolate(flat, *item) for item in zip(positions, tallies, strict=True))
     return first, second
 
 
@@ -55,11 +55,11 @@ def normalise(pixels: npt.NDArray[Any], value_range: tuple[float, float] | None 
         return np.zeros(pixels.shape, dtype=np.float32)
     scaled = np.subtract(pixels, np.float32(low), dtype=np.float32)
     scaled *= np.float32(1 / (high - low))
-    return np.clip(scaled, 0, 1, out=scaled)
+    return np.asarray(np.clip(scaled, 0, 1, out=scaled))
 
 
 def normalised_crop(pixels: npt.NDArray[Any], roi: Roi, size_px: int) -> npt.NDArray[np.float32]:
-    """Return ``crop_roi(normalise(pixels), roi, size_px)``, without normalising the pixels that the region does not show.
+    """Return ``crop_roi(normalise(pixels), roi, size_px)`` without normalising pixels that the region does not show.
 
     Args:
         pixels: (rows, columns), finite.
@@ -98,13 +98,14 @@ def _tally(flat: npt.NDArray[Any], brackets: list[tuple[Any, Any]]) -> list[tupl
             lower = chunk < low
             under[index] += int(np.count_nonzero(lower))
             inside = np.not_equal(lower, chunk <= high)
-            between[index].append(chunk[inside])
+            if low == high:  # a bracket of one value, often the background: nothing to collect and sort
+                between[index].append(np.broadcast_to(low, int(np.count_nonzero(inside))))
+            else:
+                between[index].append(chunk[inside])
     return [(count, np.sort(np.concatenate(parts))) for count, parts in zip(under, between, strict=True)]
 
 
-def _interpolate(
-    flat: npt.NDArray[Any], position: float, bracket: tuple[Any, Any], tally: tuple[int, npt.NDArray[Any]]
-) -> float:
+def _interpolate(flat: npt.NDArray[Any], position: float, tally: tuple[int, npt.NDArray[Any]]) -> float:
     """Interpolate linearly between the two order statistics around a position (from 0) in the sorted pixels."""
     first = math.floor(position)
     last = min(first + 1, flat.size - 1)

@@ -18,7 +18,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, JPEGExtended12Bit, RLELossless, SecondaryCaptureImageStorage, generate_uid
 
-from fractureai.errors import RadiographError
+from fractureai.errors import NotAnImageError, RadiographError
 from fractureai.radiograph import codestream
 from fractureai.radiograph.dicomfile import COPY_AGAIN, DicomFile, PixelElement, value
 from fractureai.radiograph.itk import simpleitk
@@ -60,7 +60,7 @@ def read_pixel_module(file: DicomFile, conflicts: list[str]) -> PixelModule:
     path, header = file.path, file.header
     rows, columns = value(header, "Rows"), value(header, "Columns")
     if rows is None and columns is None:
-        raise RadiographError(path, *_why_no_image(header))
+        raise _no_image(path, header)
     check_size(path, _integer(rows), _integer(columns))
     frames = _integer(value(header, "NumberOfFrames"), 1)
     if frames > 1:
@@ -118,11 +118,11 @@ def grey(path: Path, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.ascontiguousarray(first)
 
 
-def _why_no_image(header: Dataset) -> tuple[str, str]:
-    name = UID(str(value(header, "SOPClassUID") or "")).name
+def _no_image(path: Path, header: Dataset) -> RadiographError:
+    name = UID(str(value(header, "SOPClassUID") or value(header.file_meta, "MediaStorageSOPClassUID") or "")).name
     if not name or "Image" in name:
-        return "its DICOM header has no image size", "it may be cut off; " + COPY_AGAIN
-    return f"it is a DICOM object without image ({name[:64]})", "give the radiograph itself"
+        return RadiographError(path, "its DICOM header has no image size", "it may be cut off; " + COPY_AGAIN)
+    return NotAnImageError(path, f"it is a DICOM object without image ({name[:64]})", "give the radiograph itself")
 
 
 def _read_native(

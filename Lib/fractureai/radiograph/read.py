@@ -27,8 +27,8 @@ def read_radiograph(
     """Read a radiograph: bone bright, in modality units, with what its header says and where each statement came from.
 
     A spacing in the file that is zero, negative or not a number is treated as missing: ``spacing_mm`` is None and
-    ``conflicts`` says so, because the pixels can be used and landmarks need no spacing. Who needs millimetres raises the
-    error, or asks the user and gives ``spacing_mm``.
+    ``conflicts`` says so, because the pixels can be used and landmarks need no spacing. Who needs millimetres raises
+    the error, or asks the user and gives ``spacing_mm``.
 
     Args:
         path: the file; its kind is told by its content, its name does not matter (except for MetaImage, NRRD, NIfTI).
@@ -38,8 +38,8 @@ def read_radiograph(
         body_part: overrides the file.
 
     Raises:
-        RadiographError: the file is missing, damaged, too large, multi-frame, coloured or no image at all; or view, side
-            or spacing as given are none.
+        RadiographError: the file is missing, damaged, too large, multi-frame, coloured or no image at all; or view,
+            side or spacing as given are none.
     """
     path = Path(path)
     given = _given(path, view, side, spacing_mm, body_part)

@@ -14,8 +14,8 @@ _PLAUSIBLE_MM = (0.02, 2.0)
 def read_spacing(header: Dataset, conflicts: list[str]) -> tuple[tuple[float, float] | None, str]:
     """Return (row, column) spacing in millimetres and the attribute it came from; (None, "none") without one.
 
-    A PixelSpacing calibrated with PixelSpacingCalibrationType (or by a fiducial or geometry) is at the bone and wins; then
-    come ImagerPixelSpacing (at the detector), PixelSpacing and NominalScannedPixelSpacing (at the film). A spacing that is
+    A PixelSpacing that PixelSpacingCalibrationType says was calibrated is that at the bone and wins; then come
+    ImagerPixelSpacing (at the detector), PixelSpacing and NominalScannedPixelSpacing (at the film). A spacing that is
     zero, negative or not a number is ignored and noted in ``conflicts``.
     """
     candidates = [(name, name) for name in ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpacing")]

@@ -1,31 +1,39 @@
-"""View, side and body part in free text, in the languages of the clinics: whole words only, and rather nothing than a guess.
+"""View, side and body part in free text, in the clinics' languages: whole words only, and rather nothing than a guess.
 
-Texts are series descriptions and protocol names such as "Handgelenk dv links", "RANNE PA/SIVU", "Poignet droit profil" or
+Texts are series descriptions and protocol names such as "Handgelenk dv links", "RANNE SIVU", "Poignet droit profil" or
 "手関節正面 右". A text that names two views or both sides says nothing about the one image.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 
 from fractureai.radiograph.codes import FRONTAL
 
+
+def _word_set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 _VIEW_WORDS = {
-    "PA": "pa dv dp posteroanterior posterioanterior dorsopalmar dorsovolar dorsopalmaire postoanterior dorsopalmaarinen",
+    "PA": (
+        "pa dv dp posteroanterior posterioanterior dorsopalmar dorsovolar dorsopalmaire postoanterior dorsopalmaarinen"
+    ),
     "AP": "ap anteroposterior anterioposterior palmodorsal volodorsal",
     "LAT": (
-        "lat lateral laterale lateralis lateraal laterala lateralt lateraali latero seitlich seitlicher seitliche seitl "
-        "seitenaufnahme sivu sivukuva sivulta sida sidobild sidebillede zijdelings profil profile perfil "
-        "mediolateral lateromedial rlat llat"
+        "lat lateral laterale lateralis lateraal laterala lateralt lateraali latero seitlich seitlicher "
+        "seitliche seitl seitenaufnahme sivu sivukuva sivulta sidobild sidebillede zijdelings profil "
+        "profilo perfil mediolateral lateromedial rlat llat"
     ),
     "OBLIQUE": (
-        "obl oblique obliques obliqua oblicua oblicuo obliquo obliqu obliq oblik schrag schraeg schragaufnahme viisto "
-        "viistokuva skra sned snett schuin semipronated semisupinated norgaard"
+        "obl oblique obliques obliqua oblicua oblicuo obliquo obliqu obliq oblik schrag schraeg "
+        "schragaufnahme viisto viistokuva skra sned snett schuin semipronated semisupinated norgaard"
     ),
     "SCAPHOID": (
-        "scaphoid scaph scaphoide skaphoid navicular naviculare scafoide scafoideo escafoides escafoide kahnbein "
-        "veneluu skafoid skafoideum bateekuva stecher"
+        "scaphoid scaph scaphoide skaphoid navicular naviculare scafoide scafoideo escafoides escafoide "
+        "kahnbein veneluu skafoid skafoideum bateekuva stecher"
     ),
     FRONTAL: "face frontal frontale front",
 }
@@ -34,29 +42,33 @@ _CJK_VIEWS |= {"斜位": "OBLIQUE", "舟状骨": "SCAPHOID", "舟骨": "SCAPHOID
 
 _SIDE_WORDS = {
     "L": (
-        "l left lt li links linker linke linkes linken lks gauche sinister sinistra sinistro izquierda izquierdo izq izqda "
-        "vasen vasemman vasemmalta esquerda esquerdo vanster venstre"
+        "l left lt li links linker linke linkes linken lks gauche sinister sinistra sinistro izquierda "
+        "izquierdo izq izqda vasen vasemman vasemmalta esquerda esquerdo vanster venstre"
     ),
     "R": (
-        "r right rt re rechts rechter rechte rechtes rechten droite droit dexter dextra destra destro derecha derecho dcha "
-        "oikea oikean oikealta direita direito hoger hojre hoyre"
+        "r right rt re rechts rechter rechte rechtes rechten droite droit dexter dextra destra destro derecha "
+        "derecho dcha oikea oikean oikealta direita direito hoger hojre hoyre"
     ),
-    "B": "bilateral bilat bilaterale bilateraal both beide beidseits beidseitig bds molemmat ambas ambos deux begge bada",
+    "B": (
+        "bilateral bilat bilaterale bilateraal both beide beidseits beidseitig bds molemmat ambas ambos deux begge bada"
+    ),
 }
 _CJK_SIDES = {"左": "L", "右": "R", "両": "B", "双": "B"}
 # "dx" is also English for diagnosis and a modality, "sin" Spanish for without: they count only beside these words.
 _LATIN_SIDES = {"dx": "R", "dex": "R", "sin": "L", "sx": "L"}
-_LATIN_CONTEXT = frozenset(
-    "ranne ranteen rannenivel kasi kaden kyynarvarsi veneluu polso gomito avambraccio scafoide handled handleden handledd "
-    "handgelenk underarm skafoid".split()
+_LATIN_CONTEXT = _word_set(
+    "ranne ranteen rannenivel kasi kaden kyynarvarsi veneluu polso gomito avambraccio scafoide handled handleden "
+    "handledd handgelenk underarm skafoid"
 )
+_FRENCH_CONTEXT = _word_set("face profil gauche droite droit de la radio radiographie incidences")  # of "main": hand
 
 _BODY_PART_WORDS = {
     "WRIST": (
-        "wrist wrists handgelenk handgelenks ranne ranteen rannenivel poignet muneca carpo carpe carpus polso pols handled "
-        "handleden handledd handwurzel pulso punho scaphoid scaphoide skaphoid kahnbein veneluu escafoides"
+        "wrist wrists handgelenk handgelenks ranne ranteen rannenivel poignet muneca carpo carpe carpus polso "
+        "pols handled handleden handledd handwurzel pulso punho scaphoid scaphoide skaphoid kahnbein veneluu "
+        "escafoides"
     ),
-    "HAND": "hand hands kasi kaden main mano mao mittelhand",
+    "HAND": "hand hands kasi kaden mano mao mittelhand",
     "FOREARM": "forearm unterarm kyynarvarsi kyynarvarren avantbras antebrazo avambraccio onderarm underarm",
     "FINGER": "finger fingers sormi sormen doigt dedo dito vinger",
     "THUMB": "thumb daumen peukalo pouce pulgar pollice duim tumme",
@@ -83,10 +95,13 @@ def _inverted(words: dict[str, str]) -> dict[str, str]:
 
 _VIEWS, _SIDES, _BODY_PARTS = _inverted(_VIEW_WORDS), _inverted(_SIDE_WORDS), _inverted(_BODY_PART_WORDS)
 
-_CAMEL = re.compile(r"(?<=[a-zäöüß])(?=[A-Z])|(?<=[A-Z]{2})(?=[A-Z][a-z])")
+_SEAM = re.compile(  # between words in camel case, and between Chinese or Japanese and Latin letters
+    r"(?<=[a-zäöüß])(?=[A-Z])|(?<=[A-Z]{2})(?=[A-Z][a-z])|(?<=[\u3040-\u9fff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u3040-\u9fff])"
+)
+_SWEDISH_ON = re.compile(r"\bpå\b", re.IGNORECASE)  # would be "pa" without its ring
 _ABBREVIATION = re.compile(r"(?<![^\W_])([a-z])[.]\s?([a-z])(?![^\W_])[.]?|(?<![^\W_])([adpv])-([adpv])(?![^\W_])")
 _COMPOUND = re.compile(
-    r"(?<![^\W_])(postero?|posterior|anterior|antero?|dorso|palmo|volo|medio|latero)[ -](?:to )?"
+    r"(?<![^\W_])(postero|antero|dorso|palmo|volo|medio|latero)[ -]"
     r"(anterior|posterior|palmar|palmaire|volar|dorsal|lateral|medial)(?![^\W_])"
 )
 _WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
@@ -134,28 +149,30 @@ def body_part_in_text(text: str) -> str | None:
 
     Wrist beside hand is WRIST: "Hand, wrist", as many protocols are filed.
     """
-    words = {_BODY_PARTS[word] for word in _words(text) if word in _BODY_PARTS}
-    found = words or {part for part in [_longest_cjk(text)] if part}
+    words = _words(text)
+    named = {_BODY_PARTS[word] for word in words if word in _BODY_PARTS}
+    if "main" in words and _FRENCH_CONTEXT.intersection(words):
+        named.add("HAND")
+    found = named or {part for part in [_longest_cjk(text)] if part}
     if found == {"WRIST", "HAND"}:
         return "WRIST"
     return found.pop() if len(found) == 1 else None
 
 
 def _words(text: str) -> list[str]:
-    """Split a text into words in lower case without accents, and punctuation; "d.v." and "postero-anterior" are one word."""
-    text = _CAMEL.sub(" ", unicodedata.normalize("NFKC", text))
+    """Split a text into lower-case words without accents, and signs; "d.v." and "postero-anterior" become one word."""
+    text = _SEAM.sub(" ", unicodedata.normalize("NFKC", text).replace("’", "'"))
+    text = _SWEDISH_ON.sub(" ", text)
     text = "".join(char for char in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(char))
     text = text.replace("ø", "o").replace("æ", "ae")
     text = _ABBREVIATION.sub(lambda match: "".join(part for part in match.groups() if part), text)
-    text = _COMPOUND.sub(
-        lambda match: f"{match[1].removesuffix('o') if match[1] == 'poster' else match[1]}{match[2]}", text
-    )
+    text = _COMPOUND.sub(lambda match: f"{match[1]}{match[2]}", text)
     return [_NUMBERED.sub(r"\1", word) if _NUMBERED.fullmatch(word) else word for word in _WORD.findall(text)]
 
 
 def _adjacent(places: list[tuple[int, str]]) -> bool:
-    """Whether the view words follow each other with nothing, or only a hyphen left out by the splitting, between them."""
-    return all(second[0] - first[0] == 1 for first, second in zip(places, places[1:], strict=False))
+    """Whether the view words follow each other with nothing between them."""
+    return all(second[0] - first[0] == 1 for first, second in itertools.pairwise(places))
 
 
 def _is_letter_list(words: list[str], index: int) -> bool:
