@@ -66,7 +66,7 @@ def test_evidence_is_monais_grad_cam(build, size):
         network.head.weight[1] -= network.head.weight[0].clone()
         network.head.weight[0] = 0
     reference = GradCAM(nn_module=_Logits(network), target_layers="network.backbone").compute_map(image, class_idx=1)
-    reference = torch.relu(torch.as_tensor(reference))[0, 0]
+    reference = torch.relu(torch.as_tensor(reference).detach())[0, 0]
     ours = torch.relu(output.evidence)[0]
     assert float(ours.detach().max()) > 0
     assert (ours / ours.max()).detach().numpy() == pytest.approx((reference / reference.max()).numpy(), abs=1e-5)
@@ -85,7 +85,7 @@ def test_evidence_sums_to_the_margin():
 def test_three_classes_have_evidence_too():
     network = small_resnet(3, 1).eval()
     output = network(torch.rand(1, 1, 128, 128))
-    weight, maps = network.head.weight, network.backbone((torch.rand(1, 1, 128, 128)))
+    weight, maps = network.head.weight, network.backbone(torch.rand(1, 1, 128, 128))
     expected = torch.einsum("nchw,c->nhw", maps, weight[1] - (weight[0] + weight[2]) / 2)
     assert output.logits.shape == (1, 3)
     assert network.evidence(maps).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)

@@ -23,7 +23,7 @@ from monai.transforms import (
     RandHistogramShift,
     RandSimulateLowResolution,
 )
-from monai.utils import convert_to_tensor
+from monai.utils import InterpolateMode, convert_to_tensor
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -118,7 +118,9 @@ def value_transform(recipe: AugmentationRecipe) -> Compose:
     cutout = max(recipe.cutout_px, 1)
     return Compose(
         [
-            RandSimulateLowResolution(prob=recipe.downscale_probability, zoom_range=low_resolution),
+            RandSimulateLowResolution(
+                prob=recipe.downscale_probability, upsample_mode=InterpolateMode.BILINEAR, zoom_range=low_resolution
+            ),
             RandHistogramShift(num_control_points=(4, 8), prob=recipe.contrast_probability),
             RandAdjustContrast(prob=recipe.gamma_probability, gamma=recipe.gamma),
             RandGaussianSmooth(prob=recipe.blur_probability, sigma_x=sigma, sigma_y=sigma, sigma_z=sigma),
