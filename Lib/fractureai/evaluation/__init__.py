@@ -1,6 +1,52 @@
 """What a model's readings are worth: metrics with confidence intervals, by stratum, with figures and a report."""
 
 from fractureai.evaluation.bootstrap import Estimate, bootstrap_metrics, wilson
-from fractureai.evaluation.metrics import METRICS, BinaryMetrics, binary_metrics
+from fractureai.evaluation.calibration import Calibration, CalibrationBin, calibration
+from fractureai.evaluation.cases import CaseResult, LeftOut, ViewResult, worst_errors
+from fractureai.evaluation.evaluate import Evaluation, evaluate
+from fractureai.evaluation.landmarks import LandmarkRecall, landmark_errors_mm, landmark_recall
+from fractureai.evaluation.localisation import activation_peak, inside_boxes
+from fractureai.evaluation.metrics import METRIC_TITLES, METRICS, BinaryMetrics, binary_metrics
+from fractureai.evaluation.report import GalleryItem, write_report
+from fractureai.evaluation.run import (
+    CaseTable,
+    SplitReading,
+    cases_from_predictions,
+    error_gallery,
+    read_split,
+    studies,
+)
+from fractureai.evaluation.tables import evaluation_to_json
 
-__all__ = ["METRICS", "BinaryMetrics", "Estimate", "binary_metrics", "bootstrap_metrics", "wilson"]
+__all__ = [
+    "METRICS",
+    "METRIC_TITLES",
+    "BinaryMetrics",
+    "Calibration",
+    "CalibrationBin",
+    "CaseResult",
+    "CaseTable",
+    "Estimate",
+    "Evaluation",
+    "GalleryItem",
+    "LandmarkRecall",
+    "LeftOut",
+    "SplitReading",
+    "ViewResult",
+    "activation_peak",
+    "binary_metrics",
+    "bootstrap_metrics",
+    "calibration",
+    "cases_from_predictions",
+    "error_gallery",
+    "evaluate",
+    "evaluation_to_json",
+    "inside_boxes",
+    "landmark_errors_mm",
+    "landmark_recall",
+    "read_split",
+    "studies",
+    "wilson",
+    "worst_errors",
+    "write_report",
+]

@@ -1,7 +1,7 @@
 """The figures of a report: ROC, precision-recall, calibration, landmark recall, probabilities by stratum.
 
 All have one size, one font and Okabe-Ito colours; curves differ by dash and marker too. Each is written as SVG and as
-PNG. Neutral parts (text, axes, grid, ground) use fixed colours that a page may replace: `NEUTRALS`.
+PNG. A page may replace the colours of `ROLES` to suit its ground.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, VERMILION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
 INK, MUTED, GRID, PAPER = "#1f2328", "#6a7178", "#d5d9de", "#fefefe"
-NEUTRALS: Mapping[str, str] = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"}
-"""Neutral colour -> name of its role."""
+ROLES: Mapping[str, str] = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", BLUE: "model"}
+"""Colour -> name of its role."""
 
 _SIZE_IN = (4.8, 4.4)
 _STYLE: Any = {

@@ -7,14 +7,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from fractureai import NOT_A_MEDICAL_DEVICE, __version__
 from fractureai.evaluation.bootstrap import Estimate, wilson
 from fractureai.evaluation.cases import CaseResult
 from fractureai.evaluation.evaluate import Evaluation
-from fractureai.evaluation.figures import NEUTRALS, ReportFigure, write_figures
+from fractureai.evaluation.figures import ROLES, ReportFigure, write_figures
 from fractureai.evaluation.landmarks import RECALL_MM
 from fractureai.evaluation.metrics import METRIC_TITLES, METRICS
 from fractureai.evaluation.published import PUBLISHED, PUBLISHED_RECALL, SOURCE
@@ -70,9 +70,10 @@ def write_report(
     write_tables(evaluation, target, {"title": title, "notice": notice, "facts": all_facts})
     page = _template().render(
         title=title,
-        version=version("fractureai"),
+        version=__version__,
+        not_a_medical_device=NOT_A_MEDICAL_DEVICE,
         created=created,
-        notice=notice,
+        notice=notice[:1].upper() + notice[1:],
         facts=all_facts,
         summary=summary_sentences(evaluation),
         gallery=[_gallery_entry(item) for item in gallery],
@@ -113,7 +114,7 @@ def summary_sentences(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def inline_svg(svg: str, prefix: str, label: str) -> str:
-    """Make an SVG file part of a page: own ids, the page's neutral colours, its width, and a name for screen readers.
+    """Make an SVG file part of a page: own ids, the page's colours, its width, and a name for screen readers.
 
     Args:
         svg: content of the file.
@@ -126,7 +127,7 @@ def inline_svg(svg: str, prefix: str, label: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = re.sub(r'(href="|url\()#', rf"\g<1>#{prefix}-", body)
-    for colour, role in NEUTRALS.items():
+    for colour, role in ROLES.items():
         body = re.sub(re.escape(colour), f"var(--{role})", body, flags=re.IGNORECASE)
     opening, rest = body.split(">", 1)
     opening = re.sub(r'\s(width|height)="[^"]*"', "", opening)
@@ -186,15 +187,17 @@ def _plates(figures: Sequence[ReportFigure]) -> dict[str, Any]:
 
 def _tiles(evaluation: Evaluation) -> list[dict[str, Any]]:
     row = evaluation.stratum("all")
+    shares = {"sensitivity": row.sensitivity_wilson, "specificity": row.specificity_wilson}
     percent = f"{100 * evaluation.confidence:g} %"
 
-    def tile(title: str, estimate: Estimate) -> dict[str, Any]:
-        note = (
-            f"{percent} interval {estimate.interval_text}" if estimate.interval_text else "not defined by these studies"
-        )
+    def tile(title: str, estimate: Estimate, unreliable: bool = False) -> dict[str, Any]:
+        note = "too few studies for an interval" if unreliable else f"{percent} interval {estimate.interval_text}"
+        note = note if estimate.interval_text else "not defined by these studies"
         return {"title": title, "estimate": estimate, "note": note}
 
-    tiles = [tile(METRIC_TITLES[name], row.estimates[name]) for name in ("auroc", "sensitivity", "specificity")]
+    tiles = [tile("AUROC", row.estimates["auroc"], row.few)]
+    # With few cases the bootstrap's interval is too narrow; Wilson's is not.
+    tiles += [tile(METRIC_TITLES[name], shares[name] if row.few else row.estimates[name]) for name in shares]
     if evaluation.landmarks:
         tiles.append(tile("Landmarks within 5 mm", evaluation.landmarks[0].result.recall[5.0]))
     if evaluation.localisation:
