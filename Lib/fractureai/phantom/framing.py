@@ -1,0 +1,206 @@
+"""How the limb lies in the image: camera, collimation, padding and markers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from fractureai.phantom.glyphs import draw_text
+from fractureai.phantom.projection import Camera
+from fractureai.phantom.solids import Field, Matrix, apply, rotation
+
+VIEW_ANGLE_DEG: Mapping[str, float] = {"PA": 0.0, "OBLIQUE": 45.0, "LAT": 90.0}
+"""Rotation of the limb about its long axis."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How the limb lies in the image.
+
+    Attributes:
+        turn_deg: in-plane rotation, clockwise for a right hand.
+        axial_deg: error of rotation about the long axis; ``tilt_deg``: of the long axis out of the detector plane.
+        centre_mm: point (x, y, z) of the limb, reference millimetres, at the image's centre.
+        shift_mm: of that point from the image's centre (right, down).
+        width_mm, height_mm: field of view.
+    """
+
+    turn_deg: float
+    axial_deg: float
+    tilt_deg: float
+    centre_mm: tuple[float, float, float]
+    shift_mm: tuple[float, float]
+    width_mm: float
+    height_mm: float
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Collimation and markers.
+
+    Attributes:
+        frame_deg: rotation of the collimator's frame.
+        margins: share of the image cut off at left, top, right, bottom.
+        leak: share of the beam beyond the collimator.
+        shutter: grey level 0..1 that the unit paints outside the frame, or None.
+        marker: text of the marker, "" for none; ``lead``: a lead marker in the beam rather than burned-in text.
+        marker_mm: height of its letters; ``marker_deg``: its turn; ``plate``: it lies on a plate or a grey box.
+        second: a second, smaller text (radiographer's number), or "".
+    """
+
+    frame_deg: float
+    margins: tuple[float, float, float, float]
+    leak: float
+    shutter: float | None
+    marker: str
+    lead: bool
+    marker_mm: float
+    marker_deg: float
+    plate: bool
+    second: str
+
+
+def draw_placement(view: str, scale: float, rng: np.random.Generator) -> Placement:
+    """Draw how a limb of this size is placed."""
+    kind = str(rng.choice(["wrist", "standard", "hand", "forearm"], p=(0.3, 0.45, 0.17, 0.08)))
+    length, aspect, y = {
+        "wrist": (rng.uniform(120, 165), rng.uniform(0.58, 1.0), rng.normal(8, 8)),
+        "standard": (rng.uniform(165, 245), rng.uniform(0.45, 0.95), rng.normal(14, 18)),
+        "hand": (rng.uniform(235, 280), rng.uniform(0.58, 0.9), rng.normal(72, 9)),
+        "forearm": (rng.uniform(210, 290), rng.uniform(0.36, 0.66), rng.normal(-38, 14)),
+    }[kind]
+    length *= 0.4 + 0.6 * scale
+    width, height = aspect * length, length
+    choice = rng.random()
+    turn = float(np.clip(rng.normal(0, 10), -25, 25))
+    if choice > 0.975:
+        turn += float(rng.choice([90, 180, 270]))
+    elif choice > 0.87:
+        turn = float(rng.uniform(-60, 60))
+    if abs(np.sin(np.deg2rad(turn))) > 0.55 and kind != "hand":
+        width, height = (height, width) if abs(np.sin(np.deg2rad(turn))) > 0.8 else (length * 0.85, length * 0.9)
+    axial = rng.normal(0, 5.5 if view != "OBLIQUE" else 9)
+    return Placement(
+        turn_deg=turn,
+        axial_deg=float(np.clip(axial, -15, 15)),
+        tilt_deg=float(np.clip(rng.normal(0, 3), -8, 8)),
+        centre_mm=(float(rng.normal(1, 5)), float(y), 0.0),
+        shift_mm=(float(rng.normal(0, 0.08) * width), float(rng.normal(0, 0.04) * height)),
+        width_mm=float(width),
+        height_mm=float(height),
+    )
+
+
+def make_camera(view: str, side: str, placement: Placement, scale: float, pixels: int, landmarks: Matrix) -> Camera:
+    """Return the projection from reference millimetres; all landmarks lie inside, at least 8 % from the border.
+
+    A left limb's camera is exactly the mirror image of a right limb's.
+    """
+    pitch = max(placement.width_mm, placement.height_mm) / pixels
+    shape = (round(placement.height_mm / pitch), round(placement.width_mm / pitch))
+    phi = np.deg2rad(VIEW_ANGLE_DEG[view] + placement.axial_deg)
+    c, s = np.cos(phi), np.sin(phi)
+    base = np.array([[-c, 0, s], [0, -1, 0], [s, 0, c]])
+    turn = rotation("z", placement.turn_deg) @ rotation("x", placement.tilt_deg) @ base * scale
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn
+    middle = np.array([(shape[1] - 1) * pitch / 2, (shape[0] - 1) * pitch / 2, 0.0])
+    matrix[:3, 3] = middle + (*placement.shift_mm, 0.0) - turn @ np.asarray(placement.centre_mm)
+    seen = apply(matrix, landmarks)[:, :2]
+    size = 2 * middle[:2]
+    margin = 0.08 * size
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    matrix[:2, 3] += np.maximum(margin - low, 0) + np.minimum(size - margin - high, 0)
+    if side == "L":
+        matrix[0] *= -1
+        matrix[0, 3] += (shape[1] - 1) * pitch
+    return Camera(matrix, float(pitch), (int(shape[0]), int(shape[1])))
+
+
+def draw_framing(side: str, config_marker: float, rng: np.random.Generator) -> Framing:
+    """Draw collimation and markers."""
+    collimated = rng.random() < 0.6
+    margins = [float(m) if rng.random() < 0.7 else 0.0 for m in rng.uniform(0.0, 0.12, 4)] if collimated else [0.0] * 4
+    letter = side if rng.random() < 0.93 else ""
+    text = letter
+    number = str(rng.choice(["A", "B", "", "", "M"])) + str(int(rng.integers(1, 99))).zfill(2)
+    if rng.random() < 0.45:
+        text = letter + number
+        number = ""
+    elif rng.random() < 0.5:
+        number = ""
+    if rng.random() > config_marker:
+        text, number = "", ""
+    return Framing(
+        frame_deg=float(rng.normal(0, 7)) if rng.random() < 0.35 else 0.0,
+        margins=(margins[0], margins[1], margins[2], margins[3]),
+        leak=float(10 ** rng.uniform(-2.5, -1.0)),
+        shutter=None
+        if rng.random() < 0.3
+        else float(rng.choice([0.0, 0.0, 0.0, rng.uniform(0, 0.3), 1.0], p=(0.3, 0.3, 0.26, 0.1, 0.04))),
+        marker=text,
+        lead=bool(rng.random() < 0.55),
+        marker_mm=float(rng.uniform(6, 15)),
+        marker_deg=float(rng.normal(0, 6) if rng.random() < 0.6 else rng.choice([-90, 90, 0]) + rng.normal(0, 10)),
+        plate=bool(rng.random() < 0.5),
+        second=number,
+    )
+
+
+def open_beam(shape: tuple[int, int], framing: Framing, pitch_mm: float) -> tuple[Field, Field]:
+    """Return the share of the beam each pixel gets, and how far inside the frame it lies (millimetres)."""
+    rows, cols = shape
+    y, x = np.ogrid[0:rows, 0:cols]
+    angle = np.deg2rad(framing.frame_deg)
+    dx, dy = (x - cols / 2).astype(np.float32), (y - rows / 2).astype(np.float32)
+    u = np.cos(angle) * dx + np.sin(angle) * dy
+    v = -np.sin(angle) * dx + np.cos(angle) * dy
+    left, top, right, bottom = framing.margins
+    if not any(framing.margins) and not framing.frame_deg:
+        return np.ones(shape, np.float32), np.full(shape, 10.0, np.float32)
+    inside = np.minimum.reduce(
+        [u + cols * (0.5 - left), cols * (0.5 - right) - u, v + rows * (0.5 - top), rows * (0.5 - bottom) - v]
+    )
+    inside = (inside * pitch_mm).astype(np.float32)
+    share = np.clip(inside / 0.8 + 0.5, 0, 1)
+    return np.asarray(framing.leak + (1 - framing.leak) * share, dtype=np.float32), inside
+
+
+def place_marker(
+    framing: Framing, tissue: Field, inside: Field, pitch_mm: float, rng: np.random.Generator
+) -> tuple[Field, Field] | None:
+    """Return (coverage of the letters, of the plate) over the image, at a place with little anatomy; None without marker."""
+    if not framing.marker and not framing.second:
+        return None
+    text = framing.marker or framing.second
+    letters = draw_text(text, framing.marker_mm / pitch_mm, float(rng.uniform(0.1, 0.2)), framing.marker_deg)
+    if framing.second and framing.marker:
+        small = draw_text(framing.second, 0.5 * framing.marker_mm / pitch_mm, 0.13, framing.marker_deg)
+        rows, cols = letters.shape[0] + small.shape[0] + 4, max(letters.shape[1], small.shape[1])
+        both = np.zeros((rows, cols), np.float32)
+        both[: letters.shape[0], : letters.shape[1]] = letters
+        both[-small.shape[0] :, : small.shape[1]] = small
+        letters = both
+    pad = int(framing.marker_mm / pitch_mm * rng.uniform(0.15, 0.5))
+    letters = np.pad(letters, pad)
+    shape = tissue.shape
+    if letters.shape[0] >= shape[0] or letters.shape[1] >= shape[1]:
+        return None
+    best = min(
+        (
+            (float(tissue[r : r + letters.shape[0], c : c + letters.shape[1]][::6, ::6].mean())
+             + 30.0 * float((inside[r : r + letters.shape[0], c : c + letters.shape[1]][::6, ::6] < 0).mean()), r, c)
+            for r, c in zip(
+                rng.integers(0, shape[0] - letters.shape[0], 14), rng.integers(0, shape[1] - letters.shape[1], 14), strict=True
+            )
+        )
+    )  # fmt: skip
+    text_image, plate_image = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    window = slice(int(best[1]), int(best[1]) + letters.shape[0]), slice(int(best[2]), int(best[2]) + letters.shape[1])
+    text_image[window] = letters
+    if framing.plate:
+        plate_image[window] = 1.0
+    return text_image, ndimage.uniform_filter(plate_image, 2)
