@@ -177,7 +177,7 @@ def make_scene(
     return Scene(radiograph, tuple((float(row), float(col)) for row, col in points), finding)
 
 
-LIMITS = LandmarkLimits(0.2, (0.4, 0.4, 0.4), (1.8, 1.8, 1.8), 20.0, 50.0)
+LIMITS = LandmarkLimits(0.2, (0.6, 0.6, 0.6), (1.6, 1.6, 1.6), 20.0, 50.0)
 
 
 def make_spec(**changes) -> BundleSpec:

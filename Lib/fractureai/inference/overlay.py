@@ -30,7 +30,6 @@ HEAT_OPACITY = 0.45
 HEAT_CUT_OFF = 0.25
 _HEAT_FULL = 0.6  # share of the maximum from which on the heat map has its whole opacity
 _SCALE_MM = 20.0
-_SHADOW = [withStroke(linewidth=2.5, foreground="black")]
 
 Pair = tuple[Radiograph, ViewPrediction]
 
@@ -40,7 +39,7 @@ class _Layout:
     """Pixel sizes of the figure; text grows with the panels, but never below what can be read."""
 
     panel_px: int
-    panels: int
+    panel_widths: tuple[float, ...]
 
     @property
     def unit(self) -> float:
@@ -51,12 +50,8 @@ class _Layout:
         return 14 * self.unit
 
     @property
-    def panel_width(self) -> float:
-        return self.panel_px * 0.85
-
-    @property
     def width(self) -> float:
-        return self.panels * self.panel_width + (self.panels + 1) * self.margin
+        return sum(self.panel_widths) + (len(self.panel_widths) + 1) * self.margin
 
     def font(self, px: float) -> float:
         """Return the size in points (72 an inch at 100 dpi) of text that is ``px`` pixels high at unit size."""
@@ -64,6 +59,10 @@ class _Layout:
 
     def wrap(self, text: str, px: float, width: float) -> list[str]:
         return textwrap.wrap(text, max(12, int(width / (px * self.unit * 0.56))))
+
+    def fit(self, text: str, px: float) -> float:
+        """Return the height of a text in bold that may not be broken: ``px``, or less so that it fits the figure."""
+        return min(px, (self.width - 2 * self.margin) / (len(text) * self.unit * 0.66))
 
 
 def render_overlay(
@@ -102,7 +101,7 @@ def write_overlay_png(path: str | Path, pairs: Sequence[Pair], prediction: Predi
 
 
 def _figure(pairs: Sequence[Pair], prediction: Prediction, panel_px: int) -> Figure:
-    layout = _Layout(panel_px, len(pairs))
+    layout = _Layout(panel_px, tuple(_panel_width(panel_px, radiograph, view) for radiograph, view in pairs))
     head, foot = _head_lines(layout, pairs, prediction), _foot_lines(layout, prediction)
     head_px = sum(px * 1.45 * layout.unit for _, px, _, _ in head) + 2 * layout.margin
     foot_px = max(sum(px * 1.45 * layout.unit for _, px, _, _ in foot), 52 * layout.unit) + 2 * layout.margin
@@ -110,12 +109,20 @@ def _figure(pairs: Sequence[Pair], prediction: Prediction, panel_px: int) -> Fig
     figure = Figure(figsize=(layout.width / 100, height / 100), dpi=100, facecolor=PAPER)
     _write_lines(figure, layout, head, top=height - layout.margin, size=(layout.width, height))
     _write_lines(figure, layout, foot, top=foot_px - layout.margin, size=(layout.width, height))
-    for index, (radiograph, view) in enumerate(pairs):
-        left = layout.margin + index * (layout.panel_width + layout.margin)
-        box = (left / layout.width, foot_px / height, layout.panel_width / layout.width, panel_px / height)
-        _panel(figure.add_axes(box), layout, radiograph, view)
+    left = layout.margin
+    for width, (radiograph, view) in zip(layout.panel_widths, pairs, strict=True):
+        box = (left / layout.width, foot_px / height, width / layout.width, panel_px / height)
+        _panel(figure.add_axes(box), layout, width, radiograph, view)
+        left += width + layout.margin
     _legend(figure, layout, (layout.width, height))
     return figure
+
+
+def _panel_width(panel_px: int, radiograph: Radiograph, view: ViewPrediction) -> float:
+    """Return the width of an image's panel: that of the image within limits that leave room for text."""
+    rows, cols = radiograph.shape
+    shape = cols * view.spacing_mm[1] / (rows * view.spacing_mm[0])
+    return panel_px * float(np.clip(shape, 0.62, 1.6))
 
 
 Line = tuple[str, float, str, str]  # text, pixels high, colour, weight
@@ -128,12 +135,13 @@ def _head_lines(layout: _Layout, pairs: Sequence[Pair], prediction: Prediction) 
     if prediction.probability is not None:
         verdict += f"   {prediction.probability:.2f}   (threshold {prediction.threshold:.2f})"
     if prediction.refer:
-        lines += [(text, 26, ALARM, "bold") for text in layout.wrap(NOT_SURE, 26, width)]
+        lines.append((NOT_SURE, layout.fit(NOT_SURE, 26), ALARM, "bold"))
         for reason in prediction.referrals:
             lines += [(text, 15, INK, "normal") for text in layout.wrap(reason.text, 15, width)]
-        lines += [(text, 17, FAINT, "normal") for text in layout.wrap(f"It would say: {verdict}", 17, width)]
+        if prediction.probability is not None:
+            lines.append((f"Its reading: {verdict}", layout.fit(f"Its reading: {verdict}", 17), FAINT, "normal"))
     else:
-        lines += [(text, 26, INK, "bold") for text in layout.wrap(verdict, 26, width)]
+        lines.append((verdict, layout.fit(verdict, 26), INK, "bold"))
     if len(prediction.views) > len(pairs):
         lines.append((f"Study of {len(prediction.views)} radiographs", 15, FAINT, "normal"))
     return lines
@@ -156,18 +164,18 @@ def _write_lines(
         top -= px * 1.45 * layout.unit
 
 
-def _panel(axes: Any, layout: _Layout, radiograph: Radiograph, view: ViewPrediction) -> None:
+def _panel(axes: Any, layout: _Layout, width: float, radiograph: Radiograph, view: ViewPrediction) -> None:
     rows, cols = radiograph.shape
     row_mm, col_mm = view.spacing_mm
     axes.set_facecolor("black")
-    scale = min(layout.panel_px / (rows * row_mm), layout.panel_width / (cols * col_mm))  # pixels of the figure per mm
+    scale = min(layout.panel_px / (rows * row_mm), width / (cols * col_mm))  # pixels of the figure per mm
     shape = (max(1, min(rows, round(rows * row_mm * scale))), max(1, min(cols, round(cols * col_mm * scale))))
     extent = (-0.5, cols - 0.5, rows - 0.5, -0.5)
     axes.imshow(_windowed(radiograph, shape), cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto")
     heat = resize(activation_on_image(view, (rows, cols)), shape)
     axes.imshow(heat_rgba(heat), extent=extent, aspect="auto")
     # The panel shows more than the image where their shapes differ, so that text and labels always have room.
-    half_rows, half_cols = layout.panel_px / (scale * row_mm) / 2, layout.panel_width / (scale * col_mm) / 2
+    half_rows, half_cols = layout.panel_px / (scale * row_mm) / 2, width / (scale * col_mm) / 2
     axes.set_xlim(cols / 2 - 0.5 - half_cols, cols / 2 - 0.5 + half_cols)
     axes.set_ylim(rows / 2 - 0.5 + half_rows, rows / 2 - 0.5 - half_rows)
     axes.set_xticks([])
@@ -175,7 +183,7 @@ def _panel(axes: Any, layout: _Layout, radiograph: Radiograph, view: ViewPredict
     axes.spines[:].set_visible(False)
     _draw_roi(axes, layout, view)
     _draw_landmarks(axes, layout, view)
-    _draw_corners(axes, layout, view, 1 / (scale * col_mm))
+    _draw_corners(axes, layout, view, (width, _SCALE_MM * scale))
 
 
 def heat_rgba(share: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -207,34 +215,49 @@ def _draw_roi(axes: Any, layout: _Layout, view: ViewPrediction) -> None:
 
 
 def _draw_landmarks(axes: Any, layout: _Layout, view: ViewPrediction) -> None:
-    """Mark the landmarks and write their names beside them, each on a line of its own."""
+    """Mark the landmarks; their names stand beside the region of interest, so that nothing in it is hidden."""
     points = np.array(list(view.landmarks.values()))
-    size = 9 * layout.unit
-    stroke = [withStroke(linewidth=4.5 * layout.unit, foreground=MODEL_BLUE)]
-    axes.plot(
-        points[:, 1], points[:, 0], "x", color="white", ms=size, mew=1.8 * layout.unit, ls="none", path_effects=stroke
-    )
+    unit = layout.unit
+    stroke = [withStroke(linewidth=4.5 * unit, foreground=MODEL_BLUE)]
+    axes.plot(points[:, 1], points[:, 0], "x", color="white", ms=9 * unit, mew=1.8 * unit, path_effects=stroke)
     places = axes.transData.transform(points[:, ::-1])
+    edges = axes.transData.transform(view.roi.corners()[:, ::-1])
     box = axes.get_window_extent()
-    heights = _spread_out(places[:, 1], 24 * layout.unit, (box.y0, box.y1))
-    for (x, _), y, point, name in zip(places, heights, points, view.landmarks, strict=True):
-        to_left = x > (box.x0 + box.x1) / 2
-        axes.annotate(
-            name.replace("_", " "),
-            xy=(point[1], point[0]),
-            xytext=(x + (-1 if to_left else 1) * 22 * layout.unit, y),
-            textcoords="figure pixels",
-            ha="right" if to_left else "left",
-            va="center",
-            color="white",
-            fontsize=layout.font(14),
-            bbox={"boxstyle": "round,pad=0.2", "fc": MODEL_BLUE, "ec": "none", "alpha": 0.85},
-            arrowprops={"arrowstyle": "-", "color": "white", "lw": 0.8 * layout.unit, "shrinkA": 0, "shrinkB": 4},
-        )
+    middle = edges[:, 0].mean()
+    for to_left in (True, False):
+        chosen = np.flatnonzero((places[:, 0] < middle) == to_left)
+        # Top left stands the view, bottom right the scale.
+        bounds = (box.y0, box.y1 - 55 * unit) if to_left else (box.y0 + 40 * unit, box.y1)
+        heights = _spread_out(places[chosen, 1], 24 * unit, bounds)
+        for index, y in zip(chosen, heights, strict=True):
+            name = list(view.landmarks)[index].replace("_", " ")
+            room = len(name) * 14 * unit * 0.62 + 12 * unit
+            beside = edges[:, 0].min() - 12 * unit if to_left else edges[:, 0].max() + 12 * unit
+            x = max(beside, box.x0 + room) if to_left else min(beside, box.x1 - room)
+            _label(axes, layout, name, tuple(points[index, ::-1]), (x, y), "right" if to_left else "left")
+
+
+def _label(
+    axes: Any, layout: _Layout, name: str, point_xy: tuple[float, ...], place_px: tuple[float, float], align: str
+) -> None:
+    axes.annotate(
+        name,
+        xy=point_xy,
+        xytext=place_px,
+        textcoords="figure pixels",
+        ha=align,
+        va="center",
+        color="white",
+        fontsize=layout.font(14),
+        bbox={"boxstyle": "round,pad=0.2", "fc": MODEL_BLUE, "ec": "none", "alpha": 0.85},
+        arrowprops={"arrowstyle": "-", "color": "white", "lw": 0.8 * layout.unit, "shrinkA": 0, "shrinkB": 5},
+    )
 
 
 def _spread_out(places: npt.NDArray[Any], step: float, bounds: tuple[float, float]) -> npt.NDArray[Any]:
     """Move heights apart until neighbours are ``step`` pixels from each other, within the bounds."""
+    if not places.size:
+        return places
     low, high = bounds[0] + step, bounds[1] - step
     order = np.argsort(places)
     heights = np.clip(places[order], low, high)
@@ -246,31 +269,34 @@ def _spread_out(places: npt.NDArray[Any], step: float, bounds: tuple[float, floa
     return result
 
 
-def _draw_corners(axes: Any, layout: _Layout, view: ViewPrediction, px_per_figure_px: float) -> None:
+def _draw_corners(axes: Any, layout: _Layout, view: ViewPrediction, widths: tuple[float, float]) -> None:
+    """Write view, side and probability top left and the scale bottom right; ``widths``: of the panel and of the bar."""
     pad = 10 * layout.unit
-    style: dict[str, Any] = {"textcoords": "offset pixels", "color": "white", "path_effects": _SHADOW}
+    ground = {"boxstyle": "round,pad=0.25", "fc": "black", "ec": "none", "alpha": 0.6}
+    style: dict[str, Any] = {
+        "textcoords": "offset pixels",
+        "xycoords": "axes fraction",
+        "color": "white",
+        "bbox": ground,
+    }
     side = SIDE_NAMES.get(view.side, "side unknown")
     title = f"{view.view}  {side}\n{view.probability:.2f} (threshold {view.threshold:.2f})"
-    axes.annotate(
-        title, (0, 1), xytext=(pad, -pad), xycoords="axes fraction", va="top", fontsize=layout.font(18), **style
-    )
-    corner = {"xycoords": "axes fraction", "ha": "right", "va": "bottom", "fontsize": layout.font(15), **style}
+    axes.annotate(title, (0, 1), xytext=(pad, -pad), va="top", fontsize=layout.font(18), **style)
+    corner = {"ha": "right", "va": "bottom", "fontsize": layout.font(15), **style}
     if view.spacing_source == "landmarks":
         axes.annotate("no spacing", (1, 0), xytext=(-pad, pad), **corner)
         return
-    length = _SCALE_MM / view.spacing_mm[1] / px_per_figure_px  # figure pixels
-    right, y = layout.panel_width - pad, pad + 2
-    box = (layout.panel_width, layout.panel_px)
+    right, y = 1 - pad / widths[0], (pad + 2) / layout.panel_px
     axes.plot(
-        [(right - length) / box[0], right / box[0]],
-        [y / box[1]] * 2,
+        [right - widths[1] / widths[0], right],
+        [y, y],
         color="white",
         lw=3 * layout.unit,
         solid_capstyle="butt",
         transform=axes.transAxes,
         path_effects=[withStroke(linewidth=5 * layout.unit, foreground="black")],
     )
-    axes.annotate(f"{_SCALE_MM:.0f} mm", (1, 0), xytext=(-pad, pad + 8 * layout.unit), **corner)
+    axes.annotate(f"{_SCALE_MM:.0f} mm", (1, 0), xytext=(-pad, pad + 10 * layout.unit), **corner)
 
 
 def _legend_width(layout: _Layout) -> float:

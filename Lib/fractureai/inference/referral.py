@@ -91,7 +91,9 @@ def roi_referrals(label: str, roi: Roi, shape: tuple[int, int]) -> list[Referral
     inside = roi.fraction_inside(shape)
     if inside >= ROI_INSIDE_MIN:
         return []
-    return [Referral("roi-outside-image", f"{label}: only {inside:.0%} of the region of interest is on the image.")]
+    return [
+        Referral("roi-outside-image", f"{label}: only {100 * inside:.0f} % of the region of interest is on the image.")
+    ]
 
 
 def spacing_referral(label: str) -> Referral:

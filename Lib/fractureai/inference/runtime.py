@@ -11,6 +11,17 @@ import numpy.typing as npt
 
 from fractureai.errors import BundleError
 
+# ONNX Runtime's errors have no common base class.
+_LOAD_ERRORS = (
+    "Fail",
+    "InvalidArgument",
+    "InvalidGraph",
+    "InvalidProtobuf",
+    "NoSuchFile",
+    "NotImplemented",
+    "RuntimeException",
+)
+
 Outputs = dict[str, npt.NDArray[np.float32]]
 
 LOCALIZER_OUTPUTS = ("landmarks", "spread")
@@ -51,6 +62,7 @@ class OnnxRuntime:
         self, path: Path, *, threads: int | None = None, providers: Sequence[str] = ("CPUExecutionProvider",)
     ) -> None:
         import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state
 
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
@@ -61,7 +73,7 @@ class OnnxRuntime:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-        except (RuntimeError, ValueError) as error:
+        except tuple(getattr(onnxruntime_pybind11_state, name) for name in _LOAD_ERRORS) as error:
             raise BundleError(path, f"ONNX Runtime can not load it ({_first_line(error)})", "train it anew") from error
         inputs = [value.name for value in self._session.get_inputs()]
         if inputs != ["image"]:
