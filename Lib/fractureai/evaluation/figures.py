@@ -233,7 +233,7 @@ def _draw_calibration(figure: Figure, evaluation: Evaluation) -> None:
 
 def _draw_landmarks(figure: Figure, evaluation: Evaluation) -> None:
     axes = figure.add_subplot()
-    looks = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (VERMILION, ":", "D"))
+    looks = ((BLUE, "-", "o"), (GREEN, "--", "s"), (VERMILION, "-.", "^"), (ORANGE, ":", "D"))
     rows = [row for row in evaluation.landmarks if row.landmark == "all" and row.view != "all"]
     distances = np.linspace(0, 8, 401)
     for i, row in enumerate(rows):
