@@ -80,6 +80,7 @@ def test_overlays_are_drawn_on_the_files(pipeline, study, tmp_path):
     reading = prediction_to_json(prediction, tmp_path / "out")
     validate(reading)
     assert re.fullmatch(r"1_PA_wrist_overlay\.png", reading["views"][0]["overlay"].replace("\\", "/").split("/")[-1])
+    assert reading["overlay"] == reading["views"][0]["overlay"]
     file.unlink()
     with pytest.raises(RadiographError):
         prediction_to_json(prediction, tmp_path / "out")

@@ -51,7 +51,7 @@ def prediction_to_json(
         "refer": prediction.refer,
         "reasons": [{"code": reason.code, "text": reason.text} for reason in prediction.referrals],
         "problems": list(prediction.problems),
-        "overlay": _study_overlay(prediction, folder, drawn),
+        "overlay": views[0]["overlay"] if len(views) == 1 else _study_overlay(prediction, folder, drawn),
         "model": prediction.model,
         "notice": prediction.notice,
         "not_a_medical_device": NOT_A_MEDICAL_DEVICE,
