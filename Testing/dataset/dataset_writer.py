@@ -1,6 +1,7 @@
 """A process of its own that writes into a dataset: saves marks or adds rows, and says on stdout what is done.
 
-Arguments: ``marks FOLDER RATER SEED IMAGES COUNT`` or ``rows FOLDER PREFIX COUNT``. COUNT 0: until killed.
+Arguments: ``marks FOLDER RATER SEED IMAGES COUNT``, ``rows FOLDER PREFIX COUNT`` (COUNT 0: until killed), or
+``files FOLDER SOURCE``.
 """
 
 from __future__ import annotations
@@ -37,5 +38,7 @@ if __name__ == "__main__":
     print("ready", flush=True)
     if task == "marks":
         save_marks(Dataset.open(folder), name, *map(int, numbers))
+    elif task == "files":
+        Dataset.open(folder).add([name], copy=True)
     else:
         add_rows(Dataset.open(folder), name, *map(int, numbers))

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fractureai.dataset import Dataset, RadiographRow
-from fractureai.dataset.annotation_files import LEFTOVER_AGE_S
+from fractureai.dataset import Annotation, Dataset, RadiographRow
+from fractureai.dataset.files import LEFTOVER_AGE_S, sha256_of
 
 WRITER = Path(__file__).with_name("dataset_writer.py")
 IMAGES = 4
@@ -142,6 +143,41 @@ def test_processes_killed_while_adding_rows_lose_nothing_and_leave_no_lock(datas
         dataset.add_rows([RadiographRow(f"after.{attempt}")])
         acknowledged.add(f"after.{attempt}")
     assert len(acknowledged) > 50
+
+
+@pytest.mark.slow
+def test_an_import_killed_at_any_moment_can_be_repeated(
+    dataset: Dataset, tmp_path: Path, dicom_writer: Callable[..., Path]
+) -> None:
+    rng = random.Random(5)
+    for number in range(60):
+        dicom_writer(
+            tmp_path / "in" / f"{number}.dcm", rows=300, columns=300, SOPInstanceUID=f"1.{number}", seed=number
+        )
+    for _ in range(8):
+        process = start("files", dataset.folder, tmp_path / "in")
+        kill_after([process], rng.uniform(0.0, 0.5))
+        assert all(sha256_of(dataset.image_path(row)) == row.sha256 for row in dataset.radiographs)
+    dataset.add([tmp_path / "in"], copy=True)
+    assert {row.id for row in dataset.radiographs} == {f"1.{number}" for number in range(60)}
+    assert len({row.patient for row in dataset.radiographs}) == 1
+    assert all(sha256_of(dataset.image_path(row)) == row.sha256 for row in dataset.radiographs)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
+def test_a_full_disk_is_reported_and_leaves_the_old_marks(dataset: Dataset) -> None:
+    old = dataset.save(Annotation("1.2.0", "AM", comment="old"))
+    code = (
+        "import resource, signal, sys\nfrom fractureai.dataset import Annotation, Dataset\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "try:\n Dataset.open(sys.argv[1]).save(Annotation('1.2.0', 'AM', comment='x' * 5000))\n"
+        "except Exception as error:\n print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, dataset.folder], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("DatasetError")
+    assert "1.2.0.json: it could not be written" in done.stdout
+    assert dataset.annotation("1.2.0", "AM") == old
+    assert [path.name for path in dataset.annotation_path("1.2.0", "AM").parent.iterdir()] == ["1.2.0.json"]
 
 
 def test_threads_of_one_process_adding_rows_at_once_lose_nothing(dataset: Dataset) -> None:

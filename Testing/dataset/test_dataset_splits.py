@@ -21,7 +21,7 @@ patients_strategy = st.lists(
         st.sampled_from(["PA", "LAT", "PA LAT", "PA LAT PA LAT"]),  # views
     ),
     min_size=30,
-    max_size=150,
+    max_size=90,
 )
 
 
@@ -33,13 +33,13 @@ def add_patients(dataset: Dataset, patients: list[tuple[str, float | None, str, 
             identifier = f"{name}.{i}"
             row = RadiographRow(identifier, f"s{name}.{i // 2}", name, view, age_years=age, stratum=stratum)
             rows.append(row)
-            marks.append(Annotation(identifier, "truth", status="done", label=label))
+        marks.append(Annotation(f"{name}.0", "truth", status="done", label=label))
     dataset.add_rows(rows)
     dataset.save_all(marks)
 
 
 @given(patients_strategy, st.integers(0, 5), st.integers(2, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_split_is_by_patient_near_its_fraction_and_has_both_classes(
     patients: list[tuple[str, float | None, str, str]], seed: int, folds: int
 ) -> None:
@@ -59,7 +59,7 @@ def test_every_split_is_by_patient_near_its_fraction_and_has_both_classes(
     label = {f"p{number}": patient[0] for number, patient in enumerate(patients)}
     for wanted in ("fracture", "normal"):
         have = [name for name in splits if label[name] == wanted]
-        if len(have) >= 10:
+        if len(have) >= 3:
             assert {splits[name].split for name in have} == {"train", "validation", "test"}
         if sum(splits[name].split != "test" for name in have) >= folds:
             assert {splits[name].fold for name in have} >= set(range(folds))
@@ -73,7 +73,7 @@ def test_labels_ages_strata_and_views_are_balanced(dataset: Dataset) -> None:
             ("general", "hard")[i % 10 == 3],
             ("PA", "PA LAT")[i % 3 > 0],
         )
-        for i in range(600)
+        for i in range(400)
     ]
     add_patients(dataset, patients)
     splits = make_splits(dataset, seed=4)
@@ -82,7 +82,7 @@ def test_labels_ages_strata_and_views_are_balanced(dataset: Dataset) -> None:
             having = [splits[f"p{i}"] for i, patient in enumerate(patients) if patient[feature] == value]
             shares = Counter(split.split for split in having)
             for name, fraction in (("train", 0.7), ("validation", 0.2), ("test", 0.1)):
-                assert shares[name] / len(having) == pytest.approx(fraction, abs=0.02)
+                assert shares[name] / len(having) == pytest.approx(fraction, abs=0.03)
             folds = Counter(split.fold for split in having if split.fold is not None)
             assert max(folds.values()) - min(folds.values()) <= 0.1 * len(having) / 5 + 2
 
@@ -114,7 +114,7 @@ def test_splits_are_written_once(dataset: Dataset) -> None:
 
 
 @given(patients_strategy, patients_strategy)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_extending_moves_nobody_and_keeps_the_fractions(
     first: list[tuple[str, float | None, str, str]], later: list[tuple[str, float | None, str, str]]
 ) -> None:

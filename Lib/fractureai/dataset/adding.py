@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fractureai.dataset.annotation_files import annotation_name
-from fractureai.dataset.files import absolute_path, encode_name, file_lock, sha256_of, write_atomically
-from fractureai.dataset.pseudonyms import KEY_FILE, Pseudonymiser, load_pseudonymiser
-from fractureai.dataset.table import RadiographRow
+from fractureai.dataset.files import (
+    absolute_path,
+    encode_name,
+    file_lock,
+    remove_leftovers,
+    sha256_of,
+    write_atomically,
+)
+from fractureai.dataset.layout import IMAGES, LOCK, PSEUDONYM_KEY
+from fractureai.dataset.pseudonyms import Pseudonymiser, load_pseudonymiser
+from fractureai.dataset.table import STRATA, RadiographRow, id_key
 from fractureai.errors import DatasetError, FractureAIError
 from fractureai.radiograph.model import SIDES, UNKNOWN, VIEWS
 
@@ -100,17 +108,18 @@ def add_files(
     Raises:
         DatasetError: view, side or spacing make no sense, or the dataset can not be written.
     """
-    _check_given(dataset, view, side, spacing_mm)
+    _check_given(dataset, view, side, spacing_mm, stratum)
     given = _Given(view, side, spacing_mm, stratum, description)
     files, skipped, problems = _find(paths)
-    with file_lock(dataset.folder / ".lock"):
+    (dataset.folder / IMAGES).mkdir(exist_ok=True)
+    with file_lock(dataset.folder / LOCK):
         pseudonymiser, new_key = load_pseudonymiser(dataset.folder)
     if new_key and any(row.patient.startswith("P-") for row in dataset.radiographs):
         reason = (
             "it was missing and has been made anew: patients who are in the dataset already get other pseudonyms now"
         )
         problems.append(
-            DatasetError(dataset.folder / KEY_FILE, reason, "restore the old key before adding their images")
+            DatasetError(dataset.folder / PSEUDONYM_KEY, reason, "restore the old key before adding their images")
         )
     added: list[RadiographRow] = []
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -121,11 +130,15 @@ def add_files(
                 if progress is not None:
                     progress(number, len(files))
             added += _add_batch(dataset, batch, given, pseudonymiser, copy, skipped)
+    if copy:
+        remove_leftovers(dataset.folder / IMAGES)
     return AddReport(tuple(added), tuple(skipped), tuple(problems))
 
 
-def _check_given(dataset: Dataset, view: str | None, side: str | None, spacing_mm: tuple[float, float] | None) -> None:
-    for value, allowed, name in ((view, VIEWS, "view"), (side, SIDES, "side")):
+def _check_given(
+    dataset: Dataset, view: str | None, side: str | None, spacing_mm: tuple[float, float] | None, stratum: str
+) -> None:
+    for value, allowed, name in ((view, VIEWS, "view"), (side, SIDES, "side"), (stratum, STRATA, "stratum")):
         if value is not None and value not in allowed:
             raise DatasetError(dataset.folder, f"{name} {value!r} is unknown", f"choose one of {', '.join(allowed)}")
     if spacing_mm is not None and not all(0 < value < 100 for value in spacing_mm):
@@ -204,13 +217,13 @@ def _add_batch(
 def _without_duplicates(
     batch: Sequence[_Candidate], existing: Sequence[RadiographRow], skipped: list[Skipped]
 ) -> list[_Candidate]:
-    ids = {row.id.casefold(): row.sha256 for row in existing}
+    ids = {id_key(row.id): row.sha256 for row in existing}
     hashes = {row.sha256: row.id for row in existing if row.sha256}
     new = []
     for candidate in batch:
         uid = candidate.header.sop_instance_uid
-        if uid.casefold() in ids:
-            same = ids[uid.casefold()] in ("", candidate.sha256)
+        if id_key(uid) in ids:
+            same = ids[id_key(uid)] in ("", candidate.sha256)
             reason = (
                 "it is in the dataset already" if same else "another image with its SOP Instance UID is there already"
             )
@@ -219,7 +232,7 @@ def _without_duplicates(
             skipped.append(Skipped(candidate.path, f"it is in the dataset already ({hashes[candidate.sha256]})"))
         else:
             new.append(candidate)
-            ids[uid.casefold()] = candidate.sha256
+            ids[id_key(uid)] = candidate.sha256
             hashes[candidate.sha256] = uid
     return new
 
@@ -254,11 +267,10 @@ def _place(dataset: Dataset, candidate: _Candidate, copy: bool) -> str:
         return (candidate.path.relative_to(dataset.folder) if inside else candidate.path).as_posix()
     suffix = candidate.path.suffix.lower()
     suffix = suffix if suffix in IMAGE_SUFFIXES else ".dcm"
-    target = dataset.folder / "images" / f"{encode_name(candidate.header.sop_instance_uid)}{suffix}"
+    target = dataset.folder / IMAGES / f"{encode_name(candidate.header.sop_instance_uid)}{suffix}"
     if target.exists() and sha256_of(target) != candidate.sha256:
         target = target.with_name(f"{target.stem}-{candidate.sha256[:16]}{suffix}")
     if not target.exists():
-        target.parent.mkdir(exist_ok=True)
         try:
             data = candidate.path.read_bytes()
         except OSError as error:

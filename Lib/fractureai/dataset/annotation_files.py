@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -15,18 +14,19 @@ from fractureai.dataset.annotation import Annotation
 from fractureai.dataset.annotation_json import NewerFormatError, annotation_from_json, annotation_to_json
 from fractureai.dataset.files import (
     TEMPORARY_SUFFIX,
+    Signature,
     decode_name,
     encode_name,
     is_name,
+    is_settled,
+    remove_leftover,
     set_aside,
+    signature_of,
     sync_directory,
     thread_lock,
     write_atomically,
 )
 from fractureai.errors import DatasetError, StaleAnnotationError
-
-LEFTOVER_AGE_S = 3600.0
-"""A temporary file older than this was left by a program that was killed, and is removed."""
 
 Reporter = Callable[[DatasetError], None]
 
@@ -65,7 +65,7 @@ class AnnotationFiles:
 
     folder: Path
     label_set: tuple[str, ...]
-    _parsed: dict[Path, tuple[tuple[int, int, int], Annotation]] = field(
+    _parsed: dict[Path, tuple[Signature, Annotation]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -111,7 +111,8 @@ class AnnotationFiles:
                 report(error)
                 continue
             if annotation is not None:
-                self._parsed[path] = (signature, annotation)
+                if is_settled(signature):
+                    self._parsed[path] = (signature, annotation)
                 yield annotation
 
     def save(self, annotation: Annotation, expected_revision: int | None) -> Annotation:
@@ -166,8 +167,8 @@ class AnnotationFiles:
         if expected is not None and expected != revision:
             reason = f"it is at revision {revision}, not {expected}: somebody saved it in the meantime"
             raise StaleAnnotationError(path, reason, "read it again and repeat the change")
-        rater, radiograph = (unicodedata.normalize("NFC", name) for name in (annotation.rater, annotation.radiograph))
-        saved = replace(annotation, rater=rater, radiograph=radiograph, revision=revision + 1, updated=updated)
+        rater = unicodedata.normalize("NFC", annotation.rater)
+        saved = replace(annotation, rater=rater, revision=revision + 1, updated=updated)
         try:
             data = annotation_to_json(saved)
         except (ValueError, TypeError) as error:
@@ -189,7 +190,7 @@ class AnnotationFiles:
         except DatasetError as error:
             return _set_aside(path, radiograph, rater, error)
 
-    def _scan(self, folder: Path, *, folders: bool = False) -> list[tuple[str, tuple[int, int, int]]]:
+    def _scan(self, folder: Path, *, folders: bool = False) -> list[tuple[str, Signature]]:
         """Return (name, signature) of the annotation files or rater folders, sorted; remove what a crash left."""
         found = []
         try:
@@ -198,10 +199,9 @@ class AnnotationFiles:
                     if folders and entry.is_dir() and not entry.name.startswith("."):
                         found.append((entry.name, (0, 0, 0)))
                     elif not folders and entry.name.endswith(".json") and not entry.name.startswith("."):
-                        stat = entry.stat()
-                        found.append((entry.name, (stat.st_mtime_ns, stat.st_size, stat.st_ino)))
+                        found.append((entry.name, signature_of(entry.stat())))
                     elif entry.name.endswith(TEMPORARY_SUFFIX):
-                        _remove_leftover(entry)
+                        remove_leftover(entry)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -235,14 +235,6 @@ def _set_aside(path: Path, radiograph: str, rater: str, error: DatasetError) -> 
     else:
         aside.rename(path)
     return annotation
-
-
-def _remove_leftover(entry: os.DirEntry[str]) -> None:
-    try:
-        if time.time() - entry.stat().st_mtime > LEFTOVER_AGE_S:
-            Path(entry.path).unlink()
-    except (FileNotFoundError, PermissionError):
-        return  # another program removed it, or it is not ours to remove
 
 
 def _decoded(name: str, path: Path) -> str:

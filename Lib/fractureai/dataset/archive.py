@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fractureai.dataset.annotation_files import warn_of
 from fractureai.dataset.annotation_json import annotation_to_json
 from fractureai.dataset.files import encode_name, replace_file
+from fractureai.dataset.layout import IMAGES, SETTINGS, SPLITS, TABLE
 from fractureai.dataset.table import RadiographRow, rows_to_csv
 from fractureai.errors import DatasetError
 
@@ -48,11 +49,11 @@ def pack(dataset: Dataset, zip_path: str | Path, raters: Sequence[str] | None = 
 
 
 def _write(archive: zipfile.ZipFile, dataset: Dataset, raters: Sequence[str] | None) -> None:
-    for name in ("dataset.toml", "splits.csv", f"{dataset.site.name}.toml"):
+    for name in (SETTINGS, SPLITS, f"{dataset.site.name}.toml"):
         if (dataset.folder / name).is_file():
             archive.writestr(_entry(name), (dataset.folder / name).read_bytes())
     rows = [_pack_image(archive, dataset, row) for row in dataset.radiographs]
-    archive.writestr(_entry("radiographs.csv"), rows_to_csv(rows))
+    archive.writestr(_entry(TABLE), rows_to_csv(rows))
     for rater in dataset.raters if raters is None else raters:
         for mark in dataset.annotations(rater, report=warn_of):
             name = dataset.annotation_path(mark.radiograph, rater).relative_to(dataset.folder).as_posix()
@@ -63,7 +64,7 @@ def _pack_image(archive: zipfile.ZipFile, dataset: Dataset, row: RadiographRow) 
     path = dataset.image_path(row)
     if not row.file or not path.is_file():
         raise DatasetError(path, f"the file of radiograph {row.id} is missing", "restore it, or remove the row")
-    name = f"images/{encode_name(row.id)}{path.suffix.lower()}"
+    name = f"{IMAGES}/{encode_name(row.id)}{path.suffix.lower()}"
     with path.open("rb") as source, archive.open(_entry(name), "w", force_zip64=True) as target:
         shutil.copyfileobj(source, target, 1 << 20)
     return replace(row, file=name)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from fractureai.dataset.annotation import Annotation
 from fractureai.dataset.files import sha256_of
+from fractureai.dataset.layout import ANNOTATIONS, SPLITS, TABLE
 from fractureai.dataset.reference import resolve_view
-from fractureai.dataset.table import RadiographRow, rows_from_csv
+from fractureai.dataset.table import STRATA, RadiographRow, id_key, rows_from_csv
 from fractureai.errors import DatasetError, FractureAIError
 from fractureai.radiograph.model import SIDES, UNKNOWN, VIEWS
 from fractureai.sites import Site
@@ -87,7 +88,7 @@ def check(
 
 
 def _rows(dataset: Dataset, problems: list[Problem]) -> tuple[RadiographRow, ...]:
-    path = dataset.folder / "radiographs.csv"
+    path = dataset.folder / TABLE
     try:
         rows = rows_from_csv(path.read_bytes(), path, unique=False)
     except OSError as error:
@@ -98,11 +99,15 @@ def _rows(dataset: Dataset, problems: list[Problem]) -> tuple[RadiographRow, ...
         return ()
     seen: dict[str, RadiographRow] = {}
     for row in rows:
-        if seen.setdefault(row.id.casefold(), row) is not row:
+        if seen.setdefault(id_key(row.id), row) is not row:
             problems.append(Problem("error", path, f"Radiograph {row.id} has two rows."))
         if row.view not in ("", *VIEWS) or row.side not in ("", *SIDES):
             text = f"Radiograph {row.id}: view {row.view!r} or side {row.side!r} is not a known one."
             problems.append(Problem("error", path, text))
+        if row.stratum not in STRATA:
+            problems.append(
+                Problem("warning", path, f"Radiograph {row.id}: stratum {row.stratum!r} is not a known one.")
+            )
     return tuple(seen.values())
 
 
@@ -156,7 +161,7 @@ def _annotation_problems(dataset: Dataset, images: Mapping[str, _Image]) -> list
     def report(error: DatasetError) -> None:
         problems.append(Problem("error", error.path, str(error)))
 
-    folder = dataset.folder / "annotations"
+    folder = dataset.folder / ANNOTATIONS
     for path in sorted(path for path in folder.glob("*/*") if _BROKEN.fullmatch(path.name)):
         problems.append(Problem("warning", path, "A broken annotation was set aside here; save what can be saved."))
     for path in dataset.foreign_folders:
@@ -235,7 +240,7 @@ def _shown(point: tuple[float, float]) -> str:
 
 
 def _split_problems(dataset: Dataset, rows: Iterable[RadiographRow]) -> Iterator[Problem]:
-    path = dataset.folder / "splits.csv"
+    path = dataset.folder / SPLITS
     try:
         splits = dataset.splits
     except DatasetError as error:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from fractureai.dataset.annotation import Annotation
 from fractureai.dataset.annotation_files import AnnotationFiles, Reporter, annotation_name, warn_of
-from fractureai.dataset.files import absolute_path, file_lock, write_atomically
+from fractureai.dataset.files import (
+    absolute_path,
+    file_lock,
+    is_settled,
+    remove_leftovers,
+    signature_of,
+    write_atomically,
+)
+from fractureai.dataset.layout import ANNOTATIONS, IMAGES, LOCK, PSEUDONYM_KEY, SETTINGS, SPLITS, TABLE
 from fractureai.dataset.reference import choose_references
 from fractureai.dataset.table import RadiographRow, check_unique_ids, rows_from_csv, rows_to_csv
 from fractureai.errors import DatasetError
@@ -29,9 +37,6 @@ else:
     import tomli as tomllib
 
 FORMAT_VERSION = 1
-SETTINGS, TABLE, SPLITS, ANNOTATIONS, IMAGES = "dataset.toml", "radiographs.csv", "splits.csv", "annotations", "images"
-PSEUDONYM_KEY = "pseudonym.key"
-LOCK = ".lock"
 _PRIVATE = f"# The key matches patient identifiers to pseudonyms: never publish it.\n{PSEUDONYM_KEY}\n{LOCK}\n*.tmp\n"
 
 
@@ -51,7 +56,7 @@ class Dataset:
 
     folder: Path
     name: str
-    site: Site
+    site: Site = field(repr=False)
     label_set: tuple[str, ...]
     format_version: int = FORMAT_VERSION
     _cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -192,6 +197,7 @@ class Dataset:
             except ValueError as error:
                 raise DatasetError(path, f"a row can not be written: {error}", "correct it") from error
             write_atomically(path, data)
+            remove_leftovers(self.folder)
 
     def image_path(self, row: RadiographRow) -> Path:
         """Return the absolute path of a radiograph's file."""
@@ -348,8 +354,7 @@ class Dataset:
     def _table(self) -> dict[str, Any]:
         path = self.folder / TABLE
         try:
-            stat = path.stat()
-            signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            signature = signature_of(path.stat())
             cached: dict[str, Any] | None = self._cache.get("table")
             if cached is not None and cached["signature"] == signature:
                 return cached
@@ -358,5 +363,6 @@ class Dataset:
             advice = "restore it from a copy" if isinstance(error, FileNotFoundError) else "check the permissions"
             raise DatasetError(path, f"it can not be read ({error.strerror})", advice) from error
         table = {"signature": signature, "rows": rows, "by_id": {row.id: row for row in rows}}
-        self._cache["table"] = table
+        if is_settled(signature):
+            self._cache["table"] = table
         return table

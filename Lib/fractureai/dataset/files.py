@@ -18,9 +18,16 @@ from pathlib import Path
 from fractureai.errors import DatasetError
 
 TEMPORARY_SUFFIX = ".tmp"
+LEFTOVER_AGE_S = 3600.0
+"""A temporary file older than this was left by a program that was killed."""
+
 LONGEST_NAME = 200
 """Characters of a file name made by `encode_name`: leaves room for suffixes within the 255 bytes of file systems."""
 
+Signature = tuple[int, int, int]
+"""Time of change in nanoseconds, size and inode of a file."""
+
+_CLOCK_TICK_NS = 100_000_000
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _SIMPLE = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _DEVICES = frozenset(["CON", "PRN", "AUX", "NUL", *(f"{name}{n}" for name in ("COM", "LPT") for n in range(1, 10))])
@@ -163,6 +170,36 @@ def sync_directory(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def signature_of(stat: os.stat_result) -> Signature:
+    """Return what changes when a file is replaced."""
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def is_settled(signature: Signature) -> bool:
+    """Tell whether a file is old enough that another replacement would give it another time.
+
+    Within one tick of the file system's clock a file may be replaced by one of the same size and (reused) inode.
+    """
+    return abs(time.time_ns() - signature[0]) > _CLOCK_TICK_NS
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that programs left which were killed while writing."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.name.endswith(TEMPORARY_SUFFIX):
+                remove_leftover(entry)
+
+
+def remove_leftover(entry: os.DirEntry[str]) -> None:
+    """Remove a temporary file unless it is so new that its writer may still be at work."""
+    try:
+        if time.time() - entry.stat().st_mtime > LEFTOVER_AGE_S:
+            Path(entry.path).unlink()
+    except (FileNotFoundError, PermissionError):
+        return  # another program removed it, or it is not ours to remove
 
 
 def set_aside(path: Path) -> Path:

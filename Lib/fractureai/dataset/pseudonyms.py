@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fractureai.dataset.files import write_atomically
+from fractureai.dataset.layout import PSEUDONYM_KEY
 from fractureai.errors import DatasetError
 
-KEY_FILE = "pseudonym.key"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U, so it can be read out on the phone
 _LENGTH = 8
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -52,7 +52,7 @@ def load_pseudonymiser(folder: Path) -> tuple[Pseudonymiser, bool]:
     Raises:
         DatasetError: the key file can not be read or was changed.
     """
-    path = folder / KEY_FILE
+    path = folder / PSEUDONYM_KEY
     try:
         lines = [line for line in path.read_text(encoding="ascii").splitlines() if line and not line.startswith("#")]
     except FileNotFoundError:

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from fractureai.dataset.files import file_lock, write_atomically
+from fractureai.dataset.files import Signature, file_lock, is_settled, signature_of, write_atomically
+from fractureai.dataset.layout import LOCK, SPLITS
 from fractureai.dataset.reference import resolve_view, study_label
 from fractureai.errors import DatasetError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SPLIT_NAMES = ("train", "validation", "test")
 CHILD_BELOW_YEARS = 18.0
 _HEADER = ["patient", "split", "fold"]
-_CACHE: dict[Path, tuple[tuple[int, int, int], Mapping[str, Split]]] = {}
+_CACHE: dict[Path, tuple[Signature, Mapping[str, Split]]] = {}
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def make_splits(
     path = _splits_path(dataset)
     patients = _patients(dataset, raters)
     _check_request(path, fractions, folds, len(patients))
-    with file_lock(dataset.folder / ".lock"):
+    with file_lock(dataset.folder / LOCK):
         if path.exists():
             reason = "the splits are there already and are never changed, so that test patients stay unseen"
             raise DatasetError(path, reason, "use extend_splits for new patients, or remove the file to start over")
@@ -95,7 +96,7 @@ def extend_splits(
         DatasetError: there are no splits yet, or the fractions make no sense.
     """
     path = _splits_path(dataset)
-    with file_lock(dataset.folder / ".lock"):
+    with file_lock(dataset.folder / LOCK):
         old = dict(read_splits(path))
         if not old:
             raise DatasetError(path, "there are no splits yet", "use make_splits first")
@@ -114,8 +115,7 @@ def read_splits(path: Path) -> Mapping[str, Split]:
         DatasetError: it is malformed or a patient is there twice.
     """
     try:
-        stat = path.stat()
-        signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        signature = signature_of(path.stat())
         if path in _CACHE and _CACHE[path][0] == signature:
             return _CACHE[path][1]
         lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
@@ -132,8 +132,9 @@ def read_splits(path: Path) -> Mapping[str, Split]:
             reason = f"line {number} is not a patient, {'|'.join(SPLIT_NAMES)} and a fold (none for test), once each"
             raise DatasetError(path, reason, "restore it from a copy")
         splits[cells[0]] = split
-    _CACHE[path] = (signature, MappingProxyType(splits))
-    return _CACHE[path][1]
+    if is_settled(signature):
+        _CACHE[path] = (signature, MappingProxyType(splits))
+    return MappingProxyType(splits)
 
 
 def _split_from(cells: Sequence[str]) -> Split | None:
@@ -153,7 +154,7 @@ def _to_csv(splits: Mapping[str, Split]) -> bytes:
 
 
 def _splits_path(dataset: Dataset) -> Path:
-    return dataset.folder / "splits.csv"
+    return dataset.folder / SPLITS
 
 
 def _check_request(path: Path, fractions: Sequence[float], folds: int, patients: int) -> None:

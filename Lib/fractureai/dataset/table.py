@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -132,17 +133,23 @@ def rows_from_csv(data: bytes, path: Path, *, unique: bool = True) -> tuple[Radi
     return rows
 
 
+def id_key(radiograph: str) -> str:
+    """Return what two ids share that file systems can not keep apart: letter case and the spelling of accents."""
+    return unicodedata.normalize("NFC", radiograph).casefold()
+
+
 def check_unique_ids(rows: Iterable[RadiographRow], path: Path) -> None:
-    """Refuse two rows of one id, also when only upper and lower case differ (file names on Windows and macOS).
+    """Refuse two rows of one id (`id_key`).
 
     Raises:
         DatasetError: an id is repeated.
     """
     seen: set[str] = set()
     for row in rows:
-        if row.id.casefold() in seen:
+        key = id_key(row.id)
+        if key in seen:
             raise DatasetError(path, f"radiograph {row.id} is there twice", "keep one of the rows")
-        seen.add(row.id.casefold())
+        seen.add(key)
 
 
 def _row(header: list[str], cells: list[str], path: Path, line: int) -> RadiographRow:
