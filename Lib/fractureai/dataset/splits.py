@@ -205,7 +205,8 @@ def _deal(
 ) -> dict[str, int]:
     """Deal patients into groups by fractions: label by label exactly, other features greedily.
 
-    Patients of a rare combination of features are dealt first, each to the group that lacks its features most.
+    Patients of a rare combination of features are dealt first, each to the group that is furthest below its share of
+    the patients dealt so far who have these features.
     """
     counts: list[Counter[str]] = [Counter() for _ in fractions]
     for patient in patients:
@@ -219,8 +220,8 @@ def _deal(
     groups: dict[str, int] = {}
     for patient in new:
         free = [group for group in range(len(fractions)) if room[patient.label][group] > 0]
-        wanted = {f: total[f] for f in _balanced(patient)}
-        group = max(free, key=lambda g: sum(1 - counts[g][f] / (n * fractions[g]) for f, n in wanted.items()))
+        dealt = {feature: 1 + sum(count[feature] for count in counts) for feature in _balanced(patient)}
+        group = max(free, key=lambda g: sum(fractions[g] * n - counts[g][feature] for feature, n in dealt.items()))
         room[patient.label][group] -= 1
         counts[group].update(_balanced(patient))
         groups[patient.name] = group
