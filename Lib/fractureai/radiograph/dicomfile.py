@@ -7,18 +7,20 @@ warnings, which quote values and so could leak a name.
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.uid import (
     UID,
@@ -35,7 +37,7 @@ _UNDEFINED = 0xFFFFFFFF
 _PIXEL_DATA = 0x7FE00010
 _FLOAT_PIXEL_DATA = (0x7FE00008, 0x7FE00009)
 _PARSE_ERRORS = (
-    InvalidDicomError, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError,
+    InvalidDicomError, BytesLengthException, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError,
     NotImplementedError, struct.error, zlib.error,
 )  # fmt: skip  # what pydicom raises on damaged bytes
 _VALUE_ERRORS = (*_PARSE_ERRORS, RecursionError)
@@ -81,12 +83,20 @@ class DicomFile:
         return bool(self.transfer_syntax == ExplicitVRBigEndian)
 
 
+_reading: ContextVar[bool] = ContextVar("_reading", default=False)
+logging.getLogger("pydicom").addFilter(lambda _record: not _reading.get())
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom's warnings, which quote header values, from being shown."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Keep pydicom's warnings, which quote header values, from being shown or logged."""
+    token = _reading.set(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        _reading.reset(token)
 
 
 def value(header: Dataset, keyword: str) -> Any:
@@ -126,10 +136,10 @@ def _parse(path: Path, stream: BinaryIO) -> DicomFile:
     try:
         body = _inflated(path, stream)
         header = dcmread(body, stop_before_pixels=True, force=True)
-    except RecursionError as error:
-        raise RadiographError(path, "its sequences are nested too deeply", "the file is damaged or hostile") from error
-    except _PARSE_ERRORS as error:
-        raise RadiographError(path, "its DICOM header is damaged or cut off", COPY_AGAIN) from error
+    except RecursionError:
+        raise RadiographError(path, "its sequences are nested too deeply", "the file is damaged or hostile") from None
+    except _PARSE_ERRORS:  # pydicom's own words quote the header, so they are not passed on
+        raise RadiographError(path, "its DICOM header is damaged or cut off", COPY_AGAIN) from None
     return DicomFile(path, body, header, _transfer_syntax(header), _find_pixel_data(path, body, header))
 
 

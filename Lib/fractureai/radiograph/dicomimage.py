@@ -17,6 +17,12 @@ from fractureai.radiograph.pixeldata import PixelModule, read_pixel_module, read
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
+_MACROS = (
+    "PixelMeasuresSequence",
+    "FrameAnatomySequence",
+    "FrameVOILUTSequence",
+    "PixelValueTransformationSequence",
+)
 _UNITS_A_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 _PROJECTION = ("CR", "DX", "RG", "MG", "SC", "OT", "PX", "IO", "XA", "RF", "XC", "GM", "SD", "DF", "")
 
@@ -94,9 +100,10 @@ def flattened(header: Dataset) -> Dataset:
     flat = Dataset()
     flat.update(header)
     for group in groups:
-        for macro in group[0] if group else ():
-            if macro.VR == "SQ" and macro.value:
-                flat.update({item.tag: item for item in macro.value[0] if item.tag not in header})
+        for macro in filter(None, (value(group[0], keyword) for keyword in _MACROS) if group else ()):
+            for tag in macro[0].keys():  # noqa: SIM118 (a Dataset iterates its elements, not its tags)
+                if tag not in header:
+                    flat[tag] = macro[0].get_item(tag)
     return flat
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ _WITH_SPACING = {
     ".nii": "NiftiImageIO",
     ".nii.gz": "NiftiImageIO",
 }
+_PNG_COLOUR_TYPE, _PNG_GREY_ALPHA = 25, 4  # its place in the file (ISO 15948, IHDR), and the value
+_TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
 _DAMAGED = "copy or export the file again"
 
 
@@ -57,7 +60,10 @@ def read_radiograph(path: Path) -> Radiograph:
         image = simpleitk().GetArrayFromImage(reader.Execute())
     except RuntimeError as error:
         raise RadiographError(path, "its pixels can not be decoded", _DAMAGED) from error
-    return header.with_pixels(_grey(path, image.reshape(header.rows, header.columns, -1)))
+    pixels = _grey(path, image.reshape(header.rows, header.columns, -1))
+    if reader.GetImageIO() == "TIFFImageIO" and _white_is_zero(path):
+        pixels = np.float32(np.iinfo(image.dtype).max) - pixels
+    return header.with_pixels(pixels)
 
 
 def _open(path: Path) -> Any:
@@ -94,9 +100,25 @@ def _check_end(path: Path, name: str | None) -> None:
         if not info.complete:
             raise RadiographError(path, "its JPEG data are cut off", _DAMAGED)
     elif name == "PNGImageIO":
-        with path.open("rb") as stream:
-            if b"IEND" not in stream.read()[-4096:]:
-                raise RadiographError(path, "its PNG data are cut off", _DAMAGED)
+        data = path.read_bytes()
+        if b"IEND" not in data[-4096:]:
+            raise RadiographError(path, "its PNG data are cut off", _DAMAGED)
+        if data[_PNG_COLOUR_TYPE] == _PNG_GREY_ALPHA:  # ITK does not read these
+            raise RadiographError(path, "it is grey with transparency", "save it without transparency")
+
+
+def _white_is_zero(path: Path) -> bool:
+    """Whether a TIFF says (tag 262 of its first directory) that zero is white, which ITK passes over."""
+    with path.open("rb") as stream:
+        head = stream.read(8)
+        order = "<" if head[:2] == b"II" else ">"
+        stream.seek(struct.unpack(order + "I", head[4:])[0])
+        (count,) = struct.unpack(order + "H", stream.read(2))
+        entries = stream.read(12 * count)
+    for tag, kind, _, found in struct.iter_unpack(order + "HHIH2x", entries):
+        if tag == _TIFF_PHOTOMETRIC and kind == 3:
+            return bool(found == _TIFF_WHITE_IS_ZERO)
+    return False
 
 
 def _header(path: Path, reader: Any) -> RadiographHeader:

@@ -166,7 +166,9 @@ def _lut_entries(item: Dataset, signed: bool) -> LutEntries | None:
     if isinstance(data, bytes):
         values = np.frombuffer(data, np.uint8 if len(data) < 2 * count else np.dtype("<u2"))
     else:
-        values = np.asarray(data, dtype=np.int64) & 0xFFFF
+        values = np.asarray(data, dtype=np.int64).astype("<u2")
+        if bits <= 8 and values.size < count:
+            values = values.view(np.uint8)  # two entries a word
     if not 1 <= bits <= 16 or values.size < count:
         return None
     return LutEntries(first, values[:count].astype(np.float32), bits)

@@ -91,6 +91,7 @@ def _bracket(sample: npt.NDArray[Any], share: float) -> tuple[Any, Any]:
 def _tally(flat: npt.NDArray[Any], brackets: list[tuple[Any, Any]]) -> list[tuple[int, npt.NDArray[Any]]]:
     """For each bracket, count the values below it and sort those in it; one pass, chunk by chunk, through the cache."""
     under = [0] * len(brackets)
+    equal = [0] * len(brackets)
     between: list[list[npt.NDArray[Any]]] = [[] for _ in brackets]
     for start in range(0, flat.size, _CHUNK_PX):
         chunk = flat[start : start + _CHUNK_PX]
@@ -99,10 +100,14 @@ def _tally(flat: npt.NDArray[Any], brackets: list[tuple[Any, Any]]) -> list[tupl
             under[index] += int(np.count_nonzero(lower))
             inside = np.not_equal(lower, chunk <= high)
             if low == high:  # a bracket of one value, often the background: nothing to collect and sort
-                between[index].append(np.broadcast_to(low, int(np.count_nonzero(inside))))
+                equal[index] += int(np.count_nonzero(inside))
             else:
                 between[index].append(chunk[inside])
-    return [(count, np.sort(np.concatenate(parts))) for count, parts in zip(under, between, strict=True)]
+    values = [
+        np.sort(np.concatenate(parts)) if parts else np.broadcast_to(low, count)
+        for (low, _), parts, count in zip(brackets, between, equal, strict=True)
+    ]
+    return list(zip(under, values, strict=True))
 
 
 def _interpolate(flat: npt.NDArray[Any], position: float, tally: tuple[int, npt.NDArray[Any]]) -> float:
