@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
 from fractureai.dataset.adding import IMAGE_SUFFIXES
 from fractureai.dataset.annotation import Annotation
 from fractureai.dataset.annotation_json import annotation_to_json
-from fractureai.dataset.core import LOCK, Dataset
+from fractureai.dataset.core import Dataset
 from fractureai.dataset.files import encode_name, file_lock
 from fractureai.dataset.formats.images import FolderIndex
 from fractureai.dataset.formats.records import (
@@ -24,6 +24,7 @@ from fractureai.dataset.formats.records import (
     Marks,
     annotation_from,
 )
+from fractureai.dataset.layout import LOCK
 from fractureai.dataset.pseudonyms import Pseudonymiser, load_pseudonymiser
 from fractureai.dataset.reference import AUTHORITIES, MODEL_PREFIX, resolve_view
 from fractureai.dataset.table import RadiographRow
@@ -340,13 +341,15 @@ def read_row_header(dataset: Dataset, row: RadiographRow) -> RadiographHeader:
 
 def _readable(path: Path) -> RadiographHeader | FileError:
     """Read a file whole, so that damage to its pixels shows, and return its header or what is wrong."""
-    from fractureai.radiograph import read_header, read_radiograph
+    from fractureai.radiograph import read_radiograph
 
     try:
-        read_radiograph(path)
-        return read_header(path)
+        radiograph = read_radiograph(path)
     except FileError as error:
         return error
+    rows, columns = radiograph.shape
+    names = [item.name for item in fields(RadiographHeader) if item.name not in ("rows", "columns")]
+    return RadiographHeader(rows=rows, columns=columns, **{name: getattr(radiograph, name) for name in names})
 
 
 def _with_facts(annotation: Annotation, row: RadiographRow, facts: ImageFacts) -> Annotation:

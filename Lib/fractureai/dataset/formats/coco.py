@@ -118,14 +118,14 @@ def parse_coco(text: str, source: Path) -> tuple[CocoImage, ...]:
         reason = "it has no lists images, annotations and categories"
         raise DatasetError(source, reason, "choose a COCO detection or keypoint file")
     images, annotations, categories = (part for part in lists if part is not None)
-    by_category = {category.get("id"): category for category in categories}
-    by_image: dict[Any, list[dict[str, Any]]] = {}
+    by_category = {str(category.get("id")): category for category in categories}
+    by_image: dict[str, list[dict[str, Any]]] = {}
     for annotation in annotations:
-        by_image.setdefault(annotation.get("image_id"), []).append(annotation)
+        by_image.setdefault(str(annotation.get("image_id")), []).append(annotation)
     known = [image for image in images if isinstance(image.get("file_name"), str)]
     if len(known) < len(images):
         raise DatasetError(source, "an image has no file_name", "export it again")
-    return tuple(_image(image, by_image.get(image.get("id"), ()), by_category) for image in known)
+    return tuple(_image(image, by_image.get(str(image.get("id")), ()), by_category) for image in known)
 
 
 def coco_json(images: Iterable[CocoImage], site: Site) -> str:
@@ -216,7 +216,7 @@ def _area(points: Sequence[Point]) -> float:
 
 
 def _image(
-    image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]], categories: Mapping[Any, Mapping[str, Any]]
+    image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]], categories: Mapping[str, Mapping[str, Any]]
 ) -> CocoImage:
     own = image.get("fractureai")
     fields = {str(name): str(text) for name, text in own.items()} if isinstance(own, dict) else {}
@@ -225,7 +225,7 @@ def _image(
     hidden: list[str] = []
     problems: list[str] = []
     for entry in annotations:
-        category = categories.get(entry.get("category_id"), {})
+        category = categories.get(str(entry.get("category_id")), {})
         try:
             if entry.get("keypoints"):
                 found = _points(entry["keypoints"], category["keypoints"])

@@ -33,13 +33,13 @@ from fractureai.dataset.formats.records import (
     ImportReport,
     Marks,
     Point,
+    binary_label,
     number,
 )
 from fractureai.dataset.formats.textfiles import parse_csv, plain, read_text, to_csv, write_text
 from fractureai.dataset.reference import MODEL_PREFIX
 from fractureai.dataset.table import RadiographRow
 from fractureai.errors import DatasetError, FractureAIError
-from fractureai.geometry import crop_roi, roi_from_landmarks
 from fractureai.radiograph.model import Radiograph
 from fractureai.radiograph.normalise import normalise
 from fractureai.sites import Site
@@ -104,7 +104,7 @@ def import_(source: Path, dataset: Dataset, options: ImportOptions = ImportOptio
         _, known, first = marks.get(row.id, (row, Marks(fact.file), fact))
         marks[row.id] = (row, _merged(known, line, dataset.site), first)
         for reader, fractured in line.readers.items() if isinstance(line, ClassifierLine) else ():
-            fields = {"label": _label(fractured, dataset.site), "status": "done"}
+            fields = {"label": binary_label(fractured, dataset.site), "status": "done"}
             session.save(row, Marks(fact.file, fields=fields), fact, reader)
     for row, merged, fact in marks.values():
         session.save(row, merged, fact)
@@ -273,11 +273,6 @@ def _fractured(text: str) -> bool | None:
     return bool(value) if value in (0, 1) else None
 
 
-def _label(fractured: bool, site: Site) -> str:
-    negative = next(name for name in site.classes if name != site.positive_class)
-    return site.positive_class if fractured else negative
-
-
 def _facts(line: ClassifierLine | LandmarkLine) -> ImageFacts:
     if isinstance(line, ClassifierLine):
         published = f"{line.view}/{line.study}_{line.view}.png"
@@ -298,7 +293,7 @@ def _merged(marks: Marks, line: ClassifierLine | LandmarkLine, site: Site) -> Ma
             return replace(marks, problems=problems, fields=fields)
         return replace(marks, points=tuple(zip(names, line.points, strict=True)), fields=fields)
     if line.label is not None:
-        fields["label"] = _label(line.label, site)
+        fields["label"] = binary_label(line.label, site)
     return replace(marks, fields=fields | {EXTRA_PREFIX + name: text for name, text in line.extra.items()})
 
 
@@ -324,6 +319,8 @@ def _labelled(line: ClassifierLine, item: ExportItem, dataset: Dataset, readers:
 
 
 def _write_roi(session: ExportSession, item: ExportItem, radiograph: Radiograph, path: Path) -> None:
+    from fractureai.geometry import crop_roi, roi_from_landmarks  # loads scipy: only where a region is cut out
+
     profile = session.dataset.site.view_for(item.view)
     marked = item.annotation.landmarks if item.annotation else {}
     if profile is None or radiograph.spacing_mm is None or not set(profile.landmark_names) <= set(marked):

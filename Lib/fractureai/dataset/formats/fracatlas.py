@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fractureai.dataset.adding import IMAGE_SUFFIXES
 from fractureai.dataset.annotation import Annotation, Region
 from fractureai.dataset.core import Dataset
 from fractureai.dataset.files import encode_name
@@ -28,11 +29,11 @@ from fractureai.dataset.formats.records import (
     ImportOptions,
     ImportReport,
     Marks,
+    binary_label,
 )
 from fractureai.dataset.formats.textfiles import parse_csv, read_text, to_csv, write_text
 from fractureai.dataset.table import RadiographRow
 from fractureai.errors import DatasetError
-from fractureai.sites import Site
 
 DEFAULT_RATER = "fracatlas"
 PARTS = ("hand", "leg", "hip", "shoulder", "mixed")
@@ -50,6 +51,7 @@ COLUMNS = (
 COCO_FILE = "COCO_fracture_masks.json"
 KIND, FOREIGN_KIND = "fracture", "fractured"
 _FOLDERS = {True: "images/Fractured", False: "images/Non_fractured"}
+_FRACTURED_IN = {"Fractured": "1", "Non_fractured": "0"}
 
 
 @dataclass(frozen=True)
@@ -80,28 +82,34 @@ def import_(
 ) -> ImportReport:
     """Import FracAtlas, or the part of it that is there. Truncated images are reported, the rest is imported.
 
+    Images in the folders ``Fractured`` and ``Non_fractured`` that the CSV does not list (some releases leave out the
+    damaged ones) get their label from the folder, and nothing else.
+
     Args:
         source: ``dataset.csv``, or the folder it is in; images and fractures are below that folder.
         dataset: receives images and marks.
         options: how; the default rater is ``fracatlas``.
-        parts: import only images of these body parts, of `PARTS`.
+        parts: import only images of these body parts, of `PARTS`; images that the CSV does not list belong to none.
 
     Raises:
         DatasetError: there is no dataset.csv, or it is another one.
     """
     table = source / "dataset.csv" if source.is_dir() else source
     lines, problems = parse_atlas_csv(read_text(table), table)
-    lines = tuple(line for line in lines if any(line.cells.get(part) == "1" for part in parts))
     session = ImportSession(dataset, table, options, DEFAULT_RATER)
     for problem in problems:
         session.clause(problem)
+    if set(parts) >= set(PARTS):
+        lines += _unlisted(session, {line.file for line in lines})
+    else:
+        lines = tuple(line for line in lines if any(line.cells.get(part) == "1" for part in parts))
     outlines = _outlines(session)
     facts = [_facts(line) for line in lines]
     for line, fact, row in zip(lines, facts, session.locate(facts), strict=True):
         if row is None:
             continue
         hardware = {"1": "yes", "0": "no"}.get(line.cells.get("hardware", ""), "")
-        fields = {**line.cells, "label": _label(line.fractured, dataset.site), "implant": hardware}
+        fields = {**line.cells, "label": binary_label(line.fractured, dataset.site), "implant": hardware}
         regions, clauses = outlines.get(line.file) or _boxes(session, line.file, row)
         marks = Marks(line.file, regions=tuple(map(_ours, regions)), fields=fields, problems=clauses)
         session.save(row, marks, fact)
@@ -176,14 +184,19 @@ def parse_atlas_csv(text: str, source: Path) -> tuple[tuple[AtlasLine, ...], tup
     return tuple(lines), tuple(problems)
 
 
-def _label(fractured: bool, site: Site) -> str:
-    negative = next(name for name in site.classes if name != site.positive_class)
-    return site.positive_class if fractured else negative
-
-
 def _facts(line: AtlasLine) -> ImageFacts:
     patient = f"FracAtlas-{Path(line.file).stem}"
     return ImageFacts(line.file, line.view, study=patient, patient=patient, public=True)
+
+
+def _unlisted(session: ImportSession, listed: set[str]) -> tuple[AtlasLine, ...]:
+    """Return lines for the images in the two folders that the CSV does not list."""
+    lines = []
+    for name, paths in session.files.by_name.items():
+        folder = Path(paths[0]).parent.name
+        if name not in listed and folder in _FRACTURED_IN and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+            lines.append(AtlasLine(name, {"image_id": name, "fractured": _FRACTURED_IN[folder]}))
+    return tuple(lines)
 
 
 def _outlines(session: ImportSession) -> dict[str, tuple[tuple[Region, ...], tuple[str, ...]]]:

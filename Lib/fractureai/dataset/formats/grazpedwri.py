@@ -28,6 +28,7 @@ from fractureai.dataset.formats.records import (
     ImportOptions,
     ImportReport,
     Marks,
+    binary_label,
     number,
 )
 from fractureai.dataset.formats.textfiles import parse_csv, read_text, to_csv, write_text
@@ -122,10 +123,10 @@ def import_(source: Path, dataset: Dataset, options: ImportOptions = ImportOptio
     for line, fact, row in zip(lines, facts, session.locate(facts), strict=True):
         if row is None:
             continue
-        study = _label((line.patient, line.study) in fractured, dataset.site)
+        study = binary_label((line.patient, line.study) in fractured, dataset.site)
         fields = {
             **line.extra,
-            "label": _label(line.fracture, dataset.site),
+            "label": binary_label(line.fracture, dataset.site),
             "cast": "yes" if line.cast else "no",
             "implant": "yes" if line.metal else "no",
             STUDY_LABEL: study,
@@ -232,11 +233,6 @@ def graz_csv(lines: Sequence[GrazLine]) -> str:
 
 def _ticked(cell: str) -> bool:
     return cell not in ("", "0", "0.0")
-
-
-def _label(fractured: bool, site: Site) -> str:
-    negative = next(name for name in site.classes if name != site.positive_class)
-    return site.positive_class if fractured else negative
 
 
 def _facts(line: GrazLine) -> ImageFacts:

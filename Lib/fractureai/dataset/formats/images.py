@@ -97,7 +97,7 @@ class FolderIndex:
 
     @classmethod
     def of(cls, folder: Path) -> FolderIndex:
-        """List a folder with all its folders; links to folders are not followed.
+        """List a folder with all its folders, hidden ones and links to folders excepted.
 
         Raises:
             DatasetError: there is no such folder.
@@ -106,7 +106,7 @@ class FolderIndex:
             raise DatasetError(folder, "there is no such folder", "say where the images are")
         by_name: dict[str, tuple[str, ...]] = {}
         for base, folders, names in os.walk(folder):
-            folders.sort()
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
             relative = Path(base).relative_to(folder).as_posix()
             for name in sorted(names):
                 path = posixpath.join(relative, name) if relative != "." else name

@@ -40,7 +40,6 @@ from fractureai.dataset.formats.records import (
 )
 from fractureai.dataset.formats.textfiles import parse_json, read_text, to_json, write_text
 from fractureai.errors import DatasetError
-from fractureai.geometry import pixel_to_ras, ras_to_pixel
 from fractureai.sites import Site
 
 DEFAULT_RATER = "slicer"
@@ -198,6 +197,8 @@ def markups_json(marks: Marks, spacing_mm: Point, names: Sequence[str], spacing_
 
 def to_lps(points_rc: npt.ArrayLike, spacing_mm: Point) -> list[list[float]]:
     """Map points (row, col) to LPS millimetres (x, y, z)."""
+    from fractureai.geometry import pixel_to_ras  # loads scipy: only where positions are computed
+
     lps: list[list[float]] = (np.atleast_2d(pixel_to_ras(points_rc, spacing_mm)) * _RAS_OF_LPS + 0.0).tolist()
     return lps
 
@@ -229,6 +230,8 @@ def _recorded_spacing(table: Table) -> Point | None:
 
 def _to_pixels(positions: npt.ArrayLike, markup: Table, spacing_mm: Point) -> list[Point]:
     """Map (n, 3) positions in the markup's coordinate system and unit to points (row, col)."""
+    from fractureai.geometry import ras_to_pixel
+
     unit = markup.get("coordinateUnits", "mm")
     ras = np.array(positions, dtype=float) * _MILLIMETRES[unit[0] if isinstance(unit, list) else unit]
     system = markup.get("coordinateSystem", "LPS")

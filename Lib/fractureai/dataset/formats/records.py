@@ -275,6 +275,11 @@ def name_points(points: Iterable[tuple[str, Point]], site: Site, view: str) -> t
     return landmarks, tuple(problems)
 
 
+def binary_label(positive: bool, site: Site) -> str:
+    """Return the site's positive class, or the first of its others."""
+    return site.positive_class if positive else next(name for name in site.classes if name != site.positive_class)
+
+
 def number(text: str) -> float | None:
     """Parse a finite number; None where the text is none (empty cells and words among them)."""
     try:
