@@ -45,7 +45,7 @@ def encode_name(text: str) -> str:
     Raises:
         ValueError: the text is empty, holds control characters or half a surrogate pair, or its name would be too long.
     """
-    if _SIMPLE.fullmatch(text) and len(text) <= LONGEST_NAME and text.split(".")[0].upper() not in _DEVICES:
+    if _is_plain(text):
         return text
     text = unicodedata.normalize("NFC", text)
     if not text or any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
@@ -64,12 +64,23 @@ def encode_name(text: str) -> str:
     return name
 
 
+def _is_plain(text: str) -> bool:
+    """Tell whether a text is its own file name, as UIDs are."""
+    return (
+        _SIMPLE.fullmatch(text) is not None
+        and len(text) <= LONGEST_NAME
+        and text.split(".", 1)[0].upper() not in _DEVICES
+    )
+
+
 def decode_name(name: str) -> str:
     """Return the text of a file name made by `encode_name`.
 
     Raises:
         ValueError: the name was not made by `encode_name`.
     """
+    if _is_plain(name):
+        return name
     try:
         raw = name.encode("ascii")
         head, *parts = raw.split(b"%")

@@ -125,7 +125,8 @@ def rows_from_csv(data: bytes, path: Path, *, unique: bool = True) -> tuple[Radi
         header = next(lines, [])
         if "id" not in header or len(set(header)) != len(header):
             raise DatasetError(path, f"its first line must name each column once, {', '.join(COLUMNS)}", "restore it")
-        rows = tuple(_row(header, cells, path, lines.line_num) for cells in lines if cells)
+        foreign = [name for name in header if name not in COLUMNS]
+        rows = tuple(_row(header, foreign, cells, path, lines.line_num) for cells in lines if cells)
     except csv.Error as error:
         raise DatasetError(path, f"line {lines.line_num} is not valid CSV ({error})", "correct it") from error
     if unique:
@@ -152,17 +153,15 @@ def check_unique_ids(rows: Iterable[RadiographRow], path: Path) -> None:
         seen.add(key)
 
 
-def _row(header: list[str], cells: list[str], path: Path, line: int) -> RadiographRow:
+def _row(header: list[str], foreign: list[str], cells: list[str], path: Path, line: int) -> RadiographRow:
     if len(cells) > len(header):
         raise DatasetError(path, f"line {line} has {len(cells)} cells, the header {len(header)}", "correct the line")
     table = dict(zip(header, cells, strict=False))
-    values: dict[str, object] = {name: table[name] for name in COLUMNS if name in table and name not in _NUMBERS}
-    if not values["id"]:
+    if not table["id"]:
         raise DatasetError(path, f"line {line} has no id", "correct the line")
-    for name in _NUMBERS:
-        values[name] = _number(table.get(name, ""), name, path, line)
-    extra = {name: text for name, text in table.items() if name not in COLUMNS and text}
-    return RadiographRow(**values, extra=extra)  # type: ignore[arg-type]
+    numbers = {name: _number(table.pop(name, ""), name, path, line) for name in _NUMBERS}
+    extra = {name: table.pop(name) for name in foreign if name in table}
+    return RadiographRow(**table, **numbers, extra={name: text for name, text in extra.items() if text})  # type: ignore[arg-type]
 
 
 def _number(text: str, name: str, path: Path, line: int) -> float | None:
