@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import SimpleITK
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
@@ -97,12 +98,10 @@ def item(**attributes):
 
 def write_image(path, array, spacing=None):
     """Write PNG, JPEG, TIFF or MetaImage by the name's suffix."""
-    import SimpleITK as sitk
-
-    image = sitk.GetImageFromArray(array, isVector=array.ndim == 3)
+    image = SimpleITK.GetImageFromArray(array, isVector=array.ndim == 3)
     if spacing:
         image.SetSpacing(spacing)
-    sitk.WriteImage(image, str(path))
+    SimpleITK.WriteImage(image, str(path))
     return path
 
 

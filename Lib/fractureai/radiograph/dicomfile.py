@@ -37,8 +37,8 @@ _UNDEFINED = 0xFFFFFFFF
 _PIXEL_DATA = 0x7FE00010
 _FLOAT_PIXEL_DATA = (0x7FE00008, 0x7FE00009)
 _PARSE_ERRORS = (
-    InvalidDicomError, BytesLengthException, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError,
-    NotImplementedError, struct.error, zlib.error,
+    BytesLengthException, InvalidDicomError, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError,
+    OverflowError, NotImplementedError, struct.error, zlib.error,
 )  # fmt: skip  # what pydicom raises on damaged bytes
 _VALUE_ERRORS = (*_PARSE_ERRORS, RecursionError)
 COPY_AGAIN = "copy or export the file again"

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 LOW_PERCENTILE = 5.0
 HIGH_PERCENTILE = 99.0
-_CHUNK_PX = 65_536  # a quarter of a megabyte of float32: stays in the second-level cache
-_SAMPLE_PX = 131_072
+_CHUNK_PX = 131_072  # half a megabyte of float32: stays in the second-level cache
+_SAMPLE_PX = 32_768
 
 
 def intensity_range(
@@ -90,24 +90,38 @@ def _bracket(sample: npt.NDArray[Any], share: float) -> tuple[Any, Any]:
 
 def _tally(flat: npt.NDArray[Any], brackets: list[tuple[Any, Any]]) -> list[tuple[int, npt.NDArray[Any]]]:
     """For each bracket, count the values below it and sort those in it; one pass, chunk by chunk, through the cache."""
-    under = [0] * len(brackets)
-    equal = [0] * len(brackets)
-    between: list[list[npt.NDArray[Any]]] = [[] for _ in brackets]
+    counters = [_Counter(low, high) for low, high in brackets]
+    below, up_to = np.empty(_CHUNK_PX, dtype=bool), np.empty(_CHUNK_PX, dtype=bool)
     for start in range(0, flat.size, _CHUNK_PX):
         chunk = flat[start : start + _CHUNK_PX]
-        for index, (low, high) in enumerate(brackets):
-            lower = chunk < low
-            under[index] += int(np.count_nonzero(lower))
-            inside = np.not_equal(lower, chunk <= high)
-            if low == high:  # a bracket of one value, often the background: nothing to collect and sort
-                equal[index] += int(np.count_nonzero(inside))
-            else:
-                between[index].append(chunk[inside])
-    values = [
-        np.sort(np.concatenate(parts)) if parts else np.broadcast_to(low, count)
-        for (low, _), parts, count in zip(brackets, between, equal, strict=True)
-    ]
-    return list(zip(under, values, strict=True))
+        for counter in counters:
+            counter.add(chunk, below[: chunk.size], up_to[: chunk.size])
+    return [(counter.under, counter.values()) for counter in counters]
+
+
+class _Counter:
+    """Counts the values below a bracket and collects those in it."""
+
+    def __init__(self, low: Any, high: Any) -> None:
+        self._low, self._high = low, high
+        self._parts: list[npt.NDArray[Any]] = []
+        self._equal = 0
+        self.under = 0
+
+    def add(self, chunk: npt.NDArray[Any], below: npt.NDArray[np.bool_], up_to: npt.NDArray[np.bool_]) -> None:
+        """Take a chunk; the other two arrays are room for intermediate results."""
+        np.less(chunk, self._low, out=below)
+        np.less_equal(chunk, self._high, out=up_to)
+        self.under += int(np.count_nonzero(below))
+        inside = np.not_equal(below, up_to, out=up_to)
+        if self._low == self._high:  # a bracket of one value, often the background: nothing to collect and sort
+            self._equal += int(np.count_nonzero(inside))
+        else:
+            self._parts.append(chunk[inside])
+
+    def values(self) -> npt.NDArray[Any]:
+        """Return the values in the bracket, sorted."""
+        return np.sort(np.concatenate(self._parts)) if self._parts else np.broadcast_to(self._low, self._equal)
 
 
 def _interpolate(flat: npt.NDArray[Any], position: float, tally: tuple[int, npt.NDArray[Any]]) -> float:
