@@ -1,7 +1,7 @@
 """The eight carpal bones.
 
-Each starts as an ellipsoid (or two) that is somewhat too large; neighbours then carve each other at half the joint space,
-so facing joint surfaces fit together. In children the ossified cores are smaller and do not meet.
+Each starts as an ellipsoid (or two) that is somewhat too large; neighbours then carve each other at half the joint
+space, so facing joint surfaces fit together. In children the ossified cores are smaller and do not meet.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def build_carpus(person: Person, rng: np.random.Generator, joint_mm: float = 1.5
     return tuple(solids)
 
 
-def articular_field(grid: Grid, person: Person, gap_mm: float) -> Field:
+def articular_field(grid: Grid, gap_mm: float) -> Field:
     """Return the distance to the proximal carpal row's cartilage outline, for carving the radius."""
     ones = np.ones(3)
     first = _shape("scaphoid", grid, 1.0, ones)
@@ -111,14 +111,17 @@ def _shape(name: str, grid: Grid, size: float, jitter: Matrix) -> Field:
         "hamate": (9.0, 10.2, 8.6),
     }[name]
     scaled = [r * size * j for r, j in zip(radii, jitter, strict=True)]
-    field = ellipsoid(grid, (x, y, z), scaled, _turn(name))
+    square = {"hamate": 0.6, "trapezium": 0.65, "trapezoid": 0.7, "capitate": 0.3, "lunate": 0.45, "triquetrum": 0.35}
+    field = ellipsoid(grid, (x, y, z), scaled, _turn(name), square.get(name, 0.0) * max(0.0, 1.6 * size - 0.6))
     if name == "capitate" and size > 0.5:
         head = ellipsoid(grid, _toward((x, y, z), CAPITATE_HEAD, size), [6.3 * size] * 3)
-        body = ellipsoid(grid, _toward((x, y, z), (3.4, 28.5, 0.8), size), [8.8 * size, 8.4 * size, 9.0 * size])
+        body = ellipsoid(
+            grid, _toward((x, y, z), (3.4, 28.5, 0.8), size), [8.8 * size, 8.4 * size, 9.0 * size], None, 0.8
+        )
         waist = ellipsoid(grid, (x, y, z), [6.6 * size, 9.5 * size, 7.6 * size])
         field = smooth_min(smooth_min(head, body, 3.0), waist, 3.0)
     if name == "hamate" and size > 0.7:
-        hook = round_cone(grid, (-8.5, 28.0, -4.0), (-7.6, 29.0, -14.0), 3.2, 2.4)
+        hook = round_cone(grid, (-8.5, 27.0, -4.0), (-7.2, 29.5, -11.5), 3.6, 2.0)
         field = smooth_min(field, hook, 2.5)
     if name == "scaphoid" and size > 0.7:
         waist = ellipsoid(grid, (x - 6.2, y + 4.6, z), (5.0, 7.5, 9.0), _turn(name))
@@ -127,4 +130,4 @@ def _shape(name: str, grid: Grid, size: float, jitter: Matrix) -> Field:
 
 
 def _toward(centre: tuple[float, float, float], point: tuple[float, float, float], size: float) -> Matrix:
-    return np.asarray(centre) + size * (np.asarray(point) - np.asarray(centre))
+    return np.asarray(np.asarray(centre) + size * (np.asarray(point) - np.asarray(centre)), dtype=float)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from fractureai.phantom.solids import Field
@@ -94,7 +95,7 @@ def detect(
     return np.asarray(-np.log(np.maximum(signal, np.float32(2e-3))), dtype=np.float32)
 
 
-def process(log_image: Field, pitch_mm: float, exposure: Exposure, seen: Field) -> Field:
+def process(log_image: Field, pitch_mm: float, exposure: Exposure, seen: npt.NDArray[np.bool_]) -> Field:
     """Return the unit's processed image, 0..1, bone bright.
 
     Args:
@@ -121,7 +122,7 @@ def process(log_image: Field, pitch_mm: float, exposure: Exposure, seen: Field) 
 
 
 def _beam(shape: tuple[int, ...], exposure: Exposure) -> Field:
-    rows, cols = np.ogrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]  # type: ignore[misc]
+    rows, cols = np.ogrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]
     angle = np.deg2rad(exposure.heel_deg)
     along = rows * np.sin(angle) + cols * np.cos(angle)
     return np.asarray(1 - exposure.heel * (along + 0.3 * (rows**2 + cols**2)), dtype=np.float32)

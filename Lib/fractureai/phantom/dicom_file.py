@@ -80,24 +80,24 @@ def dicom_bytes(image: Field, header: Header) -> bytes:
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
     from pydicom.encaps import encapsulate
-    from pydicom.pixels.encoders import RLELosslessEncoder
-    from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+    from pydicom.pixels.encoders.base import get_encoder
+    from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
     vendor = header.vendor
     pixels = stored_pixels(image, vendor)
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.MediaStorageSOPClassUID = _CR if vendor.modality == "CR" else _DX_PRESENTATION
-    dataset.file_meta.MediaStorageSOPInstanceUID = header.sop_uid
+    dataset.file_meta.MediaStorageSOPClassUID = UID(_CR if vendor.modality == "CR" else _DX_PRESENTATION)
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID(header.sop_uid)
     dataset.file_meta.TransferSyntaxUID = RLELossless if header.rle else ExplicitVRLittleEndian
-    dataset.file_meta.ImplementationClassUID = make_uid("FractureAI", "phantom")
+    dataset.file_meta.ImplementationClassUID = UID(make_uid("FractureAI", "phantom"))
     dataset.file_meta.ImplementationVersionName = "FRACTUREAI"
     dataset.SpecificCharacterSet = vendor.character_set
     _identify(dataset, header)
     _equip(dataset, header)
     _describe_pixels(dataset, header, pixels)
     if header.rle:
-        frame = RLELosslessEncoder.encode(pixels, **_encoding(pixels, vendor), encoding_plugin="pydicom")
+        frame = get_encoder(RLELossless).encode(pixels, **_encoding(pixels, vendor), encoding_plugin="pydicom")
         dataset.PixelData = encapsulate([frame])
         dataset["PixelData"].VR = "OB"
     else:

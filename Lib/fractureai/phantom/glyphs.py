@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from fractureai.phantom.solids import Field
+from fractureai.phantom.solids import Field, Matrix
 
 STROKES: dict[str, tuple[tuple[tuple[float, float], ...], ...]] = {
     "0": (((1, 0), (3, 0), (4, 1.5), (4, 4.5), (3, 6), (1, 6), (0, 4.5), (0, 1.5), (1, 0)),),
@@ -55,11 +57,10 @@ def draw_text(text: str, height_px: float, weight: float = 0.13, angle_deg: floa
         angle_deg: turn, clockwise.
     """
     unit = height_px / 6
-    segments = []
+    segments: list[tuple[Matrix, Matrix]] = []
     for position, letter in enumerate(text):
         for line in STROKES.get(letter, ()):
-            points = (np.asarray(line, dtype=float) + (position * 5.4, 0)) * unit
-            segments += list(zip(points[:-1], points[1:], strict=True))
+            segments.extend(pairwise((np.asarray(line, dtype=float) + np.array([position * 5.4, 0.0])) * unit))
     size = np.array([len(text) * 5.4 - 1.4, 6]) * unit
     angle = np.deg2rad(angle_deg)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -106,7 +106,7 @@ def pose_ray(finger: int, bones: tuple[tuple[Solid, ...], ...], pose: HandPose, 
         pose: how the hand is held.
         visible_y: bones that start beyond this are left out (they lie outside of every image asked for).
     """
-    turn = rotation("z", -_FAN_DEG[finger] * (1.0 if finger == 0 else 1.0))
+    turn = rotation("z", -_FAN_DEG[finger])
     if finger == 0:
         turn = rotation("z", -pose.thumb_deg) @ rotation("x", -pose.thumb_palmar_deg) @ rotation("y", -50)
     elif finger >= 3:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fractureai.phantom.projection import Camera, path_lengths
+from fractureai.phantom.projection import Camera, path_length
 from fractureai.phantom.solids import Field, Matrix, Solid, apply, make_grid, rigid, rotation
 
 METAL_PER_MM = 0.45
@@ -43,18 +43,16 @@ def draw_hardware(kind: str, rng: np.random.Generator) -> Hardware:
     return Hardware(pins=tuple(screws), plates=(_plate(length),))
 
 
-def metal(hardware: Hardware, camera: Camera, size: Matrix) -> Field:
+def metal(hardware: Hardware, camera: Camera) -> Field:
     """Return the attenuation of metal."""
     total = np.zeros(camera.shape, np.float32)
-    scaled = replace(camera, matrix=camera.matrix)
     scale = float(np.cbrt(abs(np.linalg.det(camera.matrix[:3, :3]))))
-    del size
     for start, end, radius in hardware.pins:
-        _add_pin(total, apply(scaled.matrix, start), apply(scaled.matrix, end), radius * scale, camera.pitch_mm)
+        _add_pin(total, apply(camera.matrix, start), apply(camera.matrix, end), radius * scale, camera.pitch_mm)
     for plate in hardware.plates:
-        lengths = path_lengths(plate, scaled)
-        if lengths is not None:
-            total[lengths.window] += lengths.outer * np.float32(METAL_PER_MM)
+        length = path_length(plate, camera)
+        if length is not None:
+            total[length[0]] += length[1] * np.float32(METAL_PER_MM)
     return total
 
 
@@ -77,7 +75,8 @@ def draw_shell(soft: Solid, kind: str, rng: np.random.Generator) -> tuple[Solid,
         side = float(rng.choice([-1, 1]))
         cut = np.maximum(cut, side * z - np.float32(2.0) + np.float32(0) * x)
     cut = np.asarray(np.broadcast_to(np.where(cut == 0, -1.0, cut), shape), dtype=np.float32)
-    outer = replace(soft, distance=soft.distance - np.float32(lining + thick) - 0.5 * wavy, cut=cut)
+    outside = np.asarray(soft.distance - np.float32(lining + thick) - np.float32(0.5) * wavy, dtype=np.float32)
+    outer = replace(soft, distance=outside, cut=cut)
     inner = replace(soft, distance=soft.distance - np.float32(lining), cut=cut)
     return outer, inner
 
@@ -86,9 +85,9 @@ def shell(solids: tuple[Solid, Solid], camera: Camera) -> Field:
     """Return the attenuation of a cast or splint."""
     total = np.zeros(camera.shape, np.float32)
     for solid, sign in zip(solids, (1, -1), strict=True):
-        lengths = path_lengths(solid, camera)
-        if lengths is not None:
-            total[lengths.window] += np.float32(sign * CAST_PER_MM) * lengths.outer
+        length = path_length(solid, camera)
+        if length is not None:
+            total[length[0]] += np.float32(sign * CAST_PER_MM) * length[1]
     return np.maximum(total, 0)
 
 

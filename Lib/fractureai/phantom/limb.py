@@ -57,14 +57,12 @@ class PosedLimb:
         soft: the soft tissue envelope.
         points: landmark name -> (x, y, z).
         outlines: per fracture, points near its surface.
-        size: 4x4 matrix that scales reference millimetres to the patient's.
     """
 
     bones: tuple[Solid, ...]
     soft: Solid
     points: Mapping[str, Matrix]
     outlines: tuple[Matrix, ...]
-    size: Matrix
 
 
 def build_limb(person: Person, shape: ForearmShape, fractures: Sequence[Fracture], rng: np.random.Generator) -> Limb:
@@ -108,9 +106,9 @@ def pose_limb(limb: Limb, pose: HandPose, visible_y: float) -> PosedLimb:
     ]
     bones = [*limb.forearm, *(s.posed(place) for s in limb.carpus), *(s for ray in rays for s in ray.solids)]
     swelling = [
-        (outline.mean(axis=0) + np.array([0, 0, 6.0 if k % 2 == 0 else -4.0]), 19.0)
-        for k, (fracture, outline) in enumerate(zip(limb.fractures, limb.outlines, strict=True))
-        if fracture.severity in ("gross", "moderate") and len(outline)
+        (outline.mean(axis=0) * (0.6, 1, 1) + (0, 0, 4), {"gross": 20.5, "moderate": 19.0}[fracture.severity])
+        for fracture, outline in zip(limb.fractures, limb.outlines, strict=True)
+        if fracture.severity in ("gross", "moderate") and fracture.bone == "radius"
     ]
     soft = build_soft_tissue(limb.person, rays, place, swelling)
     points = {**limb.points, "wrist_centre": apply(place, CAPITATE_HEAD)}
@@ -118,8 +116,7 @@ def pose_limb(limb: Limb, pose: HandPose, visible_y: float) -> PosedLimb:
         apply(place, outline) if fracture.bone == "scaphoid" else outline
         for fracture, outline in zip(limb.fractures, limb.outlines, strict=True)
     )
-    size = np.diag([limb.person.scale] * 3 + [1.0])
-    return PosedLimb(tuple(bones), soft, points, outlines, size)
+    return PosedLimb(tuple(bones), soft, points, outlines)
 
 
 def _landmarks(radius: Sequence[Solid], ulna: Sequence[Solid]) -> dict[str, Matrix]:

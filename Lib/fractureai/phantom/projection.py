@@ -1,9 +1,9 @@
 """Line integrals through solids along parallel rays (shear-warp factorisation).
 
-View frame: u right, v down, w towards the tube, millimetres; the centre of pixel (0, 0) is at u = v = 0. A solid's voxel
-slices are sheared so that all rays run along one of its own axes, finely interpolated and summed there, and the small
-result is warped onto the image (Lacroute and Levoy 1994). Surfaces lie where the distance field crosses zero between two
-samples of a ray, so a cortical shell thinner than a voxel keeps its exact thickness.
+View frame: u right, v down, w towards the tube, millimetres; the centre of pixel (0, 0) is at u = v = 0. A solid's
+voxel slices are sheared so that all rays run along one of its own axes, finely interpolated and summed there, and the
+small result is warped onto the image (Lacroute and Levoy 1994). Surfaces lie where the distance field crosses zero
+between two samples of a ray, so a cortical shell thinner than a voxel keeps its exact thickness.
 """
 
 from __future__ import annotations
@@ -40,38 +40,25 @@ class Camera:
         return np.asarray(uvw[..., [1, 0]] / self.pitch_mm)
 
 
-@dataclass(frozen=True, eq=False)
-class PathLengths:
-    """Lengths (mm) that rays run through one solid, on a window of the image.
-
-    Attributes:
-        row, col: the window's corner.
-        outer: through the whole solid.
-        compact: through its cortical shell.
-        spongy: through its inside, weighted with the inside's density.
-    """
-
-    row: int
-    col: int
-    outer: Field
-    compact: Field
-    spongy: Field
-
-    @property
-    def window(self) -> tuple[slice, slice]:
-        """Where the window lies in the image."""
-        rows, cols = self.outer.shape
-        return slice(self.row, self.row + rows), slice(self.col, self.col + cols)
+def path_length(solid: Solid, camera: Camera) -> tuple[tuple[slice, slice], Field] | None:
+    """Return (window, length in millimetres) through a whole solid; None when it lies outside the image."""
+    found = _project(solid, camera, hollow=False)
+    return None if found is None else (found[0], found[1][0])
 
 
-def path_lengths(solid: Solid, camera: Camera) -> PathLengths | None:
-    """Measure a solid along every ray; None when it lies outside the image."""
+def bone_lengths(solid: Solid, camera: Camera) -> tuple[tuple[slice, slice], Field, Field] | None:
+    """Return (window, length through the cortical shell, length through the inside times its density), or None."""
+    found = _project(solid, camera, hollow=True)
+    return None if found is None else (found[0], found[1][0], found[1][1])
+
+
+def _project(solid: Solid, camera: Camera, hollow: bool) -> tuple[tuple[slice, slice], tuple[Field, ...]] | None:
     to_view = camera.matrix @ solid.pose
     window = _window(solid, to_view, camera)
     if window is None:
         return None
     low, shape = window
-    to_local = np.linalg.inv(to_view)
+    to_local: Matrix = np.asarray(np.linalg.inv(to_view), dtype=np.float64)
     ray = to_local[:3, 2]
     main = int(np.argmax(np.abs(ray)))
     rest = [axis for axis in (1, 0, 2) if axis != main]
@@ -81,18 +68,18 @@ def path_lengths(solid: Solid, camera: Camera) -> PathLengths | None:
     scale = float(np.linalg.norm(to_view[:3, 1]))
     factor = int(np.clip(round(solid.step * scale / max(_FINEST_MM, camera.pitch_mm * 0.8)), 1, 4))
     sheared = _Sheared(solid, main, rest, shear, middle, solid.step / factor, _seen(to_plane, low, shape))
-    sums = sheared.integrate(solid.step / abs(float(ray[main])))
+    sums = sheared.integrate(solid.step / abs(float(ray[main])), hollow)
     if sums is None:
         return None
     matrix = to_plane[:, :2] / sheared.pitch
     offset = (to_plane[:, :2] @ low + to_plane[:, 2] - sheared.start) / sheared.pitch
-    outer, compact, spongy = (
-        ndimage.affine_transform(
-            s, matrix, offset, output_shape=shape, output=np.float32, order=1, cval=0.0, prefilter=False
+    warped = tuple(
+        np.asarray(
+            ndimage.affine_transform(s, matrix, offset, output_shape=shape, output=np.float32, order=1, prefilter=False)
         )
         for s in sums
     )
-    return PathLengths(int(low[0]), int(low[1]), outer, compact, spongy)
+    return (slice(int(low[0]), int(low[0]) + shape[0]), slice(int(low[1]), int(low[1]) + shape[1])), warped
 
 
 def _window(solid: Solid, to_view: Matrix, camera: Camera) -> tuple[npt.NDArray[np.int64], tuple[int, int]] | None:
@@ -108,8 +95,8 @@ def _window(solid: Solid, to_view: Matrix, camera: Camera) -> tuple[npt.NDArray[
 
 def _pixel_to_plane(to_local: Matrix, main: int, rest: list[int], shear: Matrix, middle: float, pitch: float) -> Matrix:
     """Return the 2x3 matrix from (row, col, 1) to where the ray meets the solid's middle slice."""
-    pixel = np.stack([to_local[:3, 1] * pitch, to_local[:3, 0] * pitch, to_local[:3, 3]], axis=1)
-    plane = pixel[rest] - shear[:, None] * pixel[main]
+    pixel: Matrix = np.stack([to_local[:3, 1] * pitch, to_local[:3, 0] * pitch, to_local[:3, 3]], axis=1)
+    plane: Matrix = pixel[rest] - shear[:, None] * pixel[main]
     plane[:, 2] += shear * middle
     return plane
 
@@ -140,40 +127,42 @@ class _Sheared:
         stop = np.minimum(origin + size + drift, seen[1])
         self._count = np.ceil((stop - self.start) / pitch).astype(int) + 1
 
-    def integrate(self, step_mm: float) -> tuple[Field, Field, Field] | None:
-        """Sum along the rays: whole, shell, weighted inside."""
+    def integrate(self, step_mm: float, hollow: bool) -> tuple[Field, ...] | None:
+        """Sum along the rays: (whole,), or (shell, weighted inside) of a hollow solid."""
         if (self._count < 2).any():
             return None
         occupied = (self._distance < 0.5).any(axis=(1, 2))
-        sums = tuple(np.zeros(self._count, np.float32) for _ in range(3))
+        sums = tuple(np.zeros(self._count, np.float32) for _ in range(2 if hollow else 1))
         before: list[tuple[Field, Field]] | None = None
         for index in np.flatnonzero(np.convolve(occupied, [1, 1, 1], "same")):
-            fields, weight = self._slice(int(index))
+            fields, weight = self._slice(int(index), hollow)
             now = [(np.minimum(f, 0), np.abs(f)) for f in fields]
             if before is not None:
-                outer, inner = (_share(a, b) for a, b in zip(before, now, strict=True))
-                sums[0].__iadd__(outer)
-                sums[1].__iadd__(np.subtract(outer, inner, out=outer))
-                sums[2].__iadd__(np.multiply(inner, weight, out=inner))
+                shares = [_share(a, b) for a, b in zip(before, now, strict=True)]
+                if hollow:
+                    shares[0] -= shares[1]
+                    shares[1] *= weight
+                for total, share in zip(sums, shares, strict=True):
+                    total += share
             before = now
-        for s in sums:
-            s *= np.float32(step_mm)
-        return sums[0], sums[1], sums[2]
+        for total in sums:
+            total *= np.float32(step_mm)
+        return sums
 
-    def _slice(self, index: int) -> tuple[tuple[Field, Field], Field]:
-        """Return the distance to the surface and to the inside on a sheared slice, and the inside's density."""
+    def _slice(self, index: int, hollow: bool) -> tuple[list[Field], Field]:
+        """Return the distance to the surface (and to the inside) on a sheared slice, and the inside's density."""
+        depth = self._depth[index]
         at = [
-            self.start[k] + self._shear[k] * self._depth[index] + self.pitch * np.arange(self._count[k])
-            for k in range(2)
+            self.start[k] + self._shear[k] * depth + self.pitch * np.arange(self._count[k], dtype=float) for k in (0, 1)
         ]
-        distance = self._interpolate(self._distance[index], at)
-        y = at[self._rest.index(1)] if self._main != 1 else np.array([self._solid.origin[1] + self._solid.step * index])
-        shape = (-1, 1) if self._main == 1 or self._rest[0] == 1 else (1, -1)
-        inside = distance + curve(self._solid.cortex, y).reshape(shape)
+        fields = [self._interpolate(self._distance[index], at)]
+        y = at[0] if self._main != 1 else np.array([self._solid.origin[1] + self._solid.step * index])
+        if hollow:
+            fields.append(fields[0] + curve(self._solid.cortex, y)[:, None])
         if self._cut is not None:
             cut = self._interpolate(self._cut[index], at)
-            distance, inside = np.maximum(distance, cut), np.maximum(inside, cut)
-        return (distance, inside), curve(self._solid.spongy, y).reshape(shape)
+            fields = [np.maximum(field, cut) for field in fields]
+        return fields, curve(self._solid.spongy, y)[:, None]
 
     def _interpolate(self, plane: Field, at: list[Matrix]) -> Field:
         """Interpolate a slice bilinearly, one axis after the other; far outside where it ends."""

@@ -16,7 +16,8 @@ def write_report(plan: StudyPlan, views: Sequence[str], rng: np.random.Generator
     """Return the report of a study, in English; the wording varies."""
     side = _SIDE[plan.side]
     names = {"PA": "PA", "LAT": "lateral", "OBLIQUE": "oblique"}
-    exam = f"Radiograph of the {side} wrist, {' and '.join(names[view] for view in views)} view{'s' if len(views) > 1 else ''}."
+    shown = " and ".join(names[view] for view in views)
+    exam = f"Radiograph of the {side} wrist, {shown} view{'s' if len(views) > 1 else ''}."
     history = _pick(
         rng,
         "Fall on the outstretched hand.",
@@ -98,7 +99,7 @@ def _describe(fracture: Fracture, rng: np.random.Generator) -> str:
         "styloid": f"Fracture of the radial styloid, {degree}.",
         "comminuted": f"Comminuted intra-articular fracture of the distal radius, {degree}, shortening {short} mm.",
         "smith": f"Fracture of the distal radius with palmar tilt of {angle} degrees (Smith).",
-        "colles": f"Extra-articular fracture of the distal radius with {dorsal} angulation of {angle} degrees (Colles), {degree}.",
+        "colles": f"Extra-articular fracture of the distal radius (Colles), {degree}, {angle} degrees {dorsal} tilt.",
         "metaphyseal": f"Transverse fracture of the distal radial metaphysis, {degree}.",
     }
     return texts[fracture.kind]

@@ -13,19 +13,19 @@ from fractureai.phantom.solids import (
     Grid,
     Matrix,
     Solid,
-    apply,
     ellipsoid,
     make_grid,
     round_cone,
     smooth_curve,
+    smooth_max,
     smooth_min,
     tube,
 )
 
 _STEP = 2.5
 _FOREARM_Y = (-215.0, -150.0, -100.0, -60.0, -30.0, -10.0, 10.0, 30.0)
-_FOREARM_X = (45.0, 41.0, 36.0, 31.5, 29.0, 29.0, 30.0, 31.0)
-_FOREARM_Z = (40.0, 36.0, 30.0, 25.0, 21.5, 19.5, 18.5, 17.0)
+_FOREARM_X = (45.0, 41.0, 36.0, 31.5, 29.0, 28.5, 26.0, 21.0)
+_FOREARM_Z = (40.0, 36.0, 30.0, 25.0, 21.5, 19.0, 16.5, 12.0)
 _FINGER_RADII = (
     (11.5, 11.0, 10.5, 8.5),
     (11.5, 10.6, 9.4, 8.8, 6.8),
@@ -51,8 +51,8 @@ def build_soft_tissue(
     high = np.maximum(joints.max(axis=0) + 14, (52, 110, 46))
     grid = make_grid(low, high, _STEP)
     field = np.full(grid.shape, 30.0, dtype=np.float32)
-    _join(field, grid, *_forearm(grid, person.fat))
-    _join(field, grid, *_palm(grid, person.fat, carpus))
+    _join(field, *_forearm(grid, person.fat))
+    _join(field, *_palm(grid, person.fat, carpus))
     for finger, ray in enumerate(rays):
         radii = [r * person.fat**0.7 * (0.9 if person.child else 1.0) for r in _FINGER_RADII[finger]]
         for k in range(len(ray.joints) - 1):
@@ -67,7 +67,7 @@ def build_soft_tissue(
             )
     for centre, radius in swelling:
         box = _box(grid, centre - radius - 8, centre + radius + 8)
-        bulge = ellipsoid(_part(grid, box), centre, (radius, radius * 1.5, radius))
+        bulge = ellipsoid(_part(grid, box), centre, (radius, radius * 1.9, radius))
         field[box] = smooth_min(field[box], bulge, 9.0)
     nothing = ((0.0, 1.0), (0.0, 0.0))
     return Solid("soft tissue", field, grid.origin, grid.step, nothing, nothing, np.eye(4))
@@ -79,7 +79,7 @@ def _forearm(grid: Grid, fat: float) -> tuple[tuple[slice, slice, slice], Field]
     half_x = smooth_curve((_FOREARM_Y, _FOREARM_X), part.y) * np.float32(fat)
     half_z = smooth_curve((_FOREARM_Y, _FOREARM_Z), part.y) * np.float32(fat)
     field = tube(part, np.zeros_like(part.y), np.full_like(part.y, -1.5), half_x, half_z, 0.3)
-    return box, np.maximum(field, part.y - 22)
+    return box, smooth_max(field, np.asarray(part.y - 24 + 0 * field, dtype=np.float32), 14.0)
 
 
 def _palm(grid: Grid, fat: float, carpus: Matrix) -> tuple[tuple[slice, slice, slice], Field]:
@@ -97,9 +97,8 @@ def _palm(grid: Grid, fat: float, carpus: Matrix) -> tuple[tuple[slice, slice, s
     return box, field
 
 
-def _join(field: Field, grid: Grid, box: tuple[slice, slice, slice], other: Field) -> None:
-    del grid
-    field[box] = smooth_min(field[box], other, 12.0)
+def _join(field: Field, box: tuple[slice, slice, slice], other: Field) -> None:
+    field[box] = smooth_min(field[box], other, 16.0)
 
 
 def _box(grid: Grid, low: Matrix, high: Matrix) -> tuple[slice, slice, slice]:
@@ -110,8 +109,3 @@ def _box(grid: Grid, low: Matrix, high: Matrix) -> tuple[slice, slice, slice]:
 
 def _part(grid: Grid, box: tuple[slice, slice, slice]) -> Grid:
     return Grid(grid.origin, grid.step, grid.x[box[0]], grid.y[:, box[1]], grid.z[:, :, box[2]])
-
-
-def move(points: Matrix, matrix: Matrix) -> Matrix:
-    """Apply a 4x4 matrix to joint centres."""
-    return apply(matrix, points)

@@ -1,7 +1,7 @@
 """Solids: signed distance fields on small voxel grids, and the primitives they are carved from.
 
-All lengths are millimetres of a reference adult hand; a solid's pose scales and places it. The reference frame of the whole
-limb: x towards the radial side, y distal, z dorsal, origin at the distal radioulnar joint's distal edge.
+All lengths are millimetres of a reference adult hand; a solid's pose scales and places it. The reference frame of
+the whole limb: x towards the radial side, y distal, z dorsal, origin at the distal radioulnar joint's distal edge.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ class Solid:
         spongy: density of the inside along y, as a share of cortical bone's.
         pose: 4x4 matrix to the limb's frame in millimetres.
         cut: signed distance to a fracture surface on the same grid; only where it is negative there is bone.
-        density: attenuation relative to cortical bone.
     """
 
     name: str
@@ -66,7 +65,6 @@ class Solid:
     spongy: Knots
     pose: Matrix
     cut: Field | None = None
-    density: float = 1.0
 
     def posed(self, matrix: Matrix) -> Solid:
         """Return the solid moved by a 4x4 matrix in the limb's frame."""
@@ -98,20 +96,40 @@ def smooth_min(a: Field, b: Field, radius: float) -> Field:
     return np.asarray(np.minimum(a, b) - h * h * np.float32(0.25 / radius), dtype=np.float32)
 
 
-def ellipsoid(grid: Grid, centre: Sequence[float], radii: Sequence[float], turn: Matrix | None = None) -> Field:
-    """Return the (first order) distance to an ellipsoid; ``turn`` rotates its axes."""
+def ellipsoid(
+    grid: Grid,
+    centre: Sequence[float] | Matrix,
+    radii: Sequence[float],
+    turn: Matrix | None = None,
+    squareness: float = 0.0,
+) -> Field:
+    """Return the (first order) distance to an ellipsoid.
+
+    Args:
+        grid: where.
+        centre, radii: of the ellipsoid.
+        turn: 3x3 rotation of its axes.
+        squareness: 0 ellipsoid to 1 superellipsoid of exponent 4.
+    """
     dx, dy, dz = (c - np.float32(m) for c, m in zip((grid.x, grid.y, grid.z), centre, strict=True))
     if turn is None:
         local = (dx, dy, dz)
     else:
         t = turn.astype(np.float32)
-        local = tuple(t[0, k] * dx + t[1, k] * dy + t[2, k] * dz for k in range(3))  # type: ignore[assignment]
+        local = (
+            t[0, 0] * dx + t[1, 0] * dy + t[2, 0] * dz,
+            t[0, 1] * dx + t[1, 1] * dy + t[2, 1] * dz,
+            t[0, 2] * dx + t[1, 2] * dy + t[2, 2] * dz,
+        )
     a, b, c = (np.float32(1 / r) for r in radii)
     u, v, w = local[0] * a, local[1] * b, local[2] * c
-    k0 = np.sqrt(u * u + v * v + w * w)
+    u2, v2, w2 = u * u, v * v, w * w
+    k0 = np.sqrt(u2 + v2 + w2)
+    square = np.sqrt(np.sqrt(u2 * u2 + v2 * v2 + w2 * w2)) if squareness else k0
     u, v, w = u * a, v * b, w * c
     k1 = np.sqrt(u * u + v * v + w * w)
-    return np.asarray(k0 * (k0 - 1) / np.maximum(k1, np.float32(1e-4)), dtype=np.float32)
+    level = k0 + np.float32(squareness) * (square - k0)
+    return np.asarray(k0 * (level - 1) / np.maximum(k1, np.float32(1e-4)), dtype=np.float32)
 
 
 def round_cone(grid: Grid, start: Sequence[float], end: Sequence[float], r_start: float, r_end: float) -> Field:

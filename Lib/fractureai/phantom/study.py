@@ -8,18 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from fractureai.phantom.clutter import draw_clutter
 from fractureai.phantom.config import PhantomConfig, stream
 from fractureai.phantom.detector import draw_exposure
 from fractureai.phantom.forearm import ForearmShape, draw_forearm
-from fractureai.phantom.fractures import Fracture, draw_fractures
-from fractureai.phantom.framing import draw_framing, draw_placement, make_camera
+from fractureai.phantom.fractures import Fracture
+from fractureai.phantom.framing import draw_framing, draw_placement, make_camera, mirrored
 from fractureai.phantom.hand import draw_pose
 from fractureai.phantom.hardware import Hardware, draw_hardware, draw_shell
+from fractureai.phantom.injuries import draw_fractures
 from fractureai.phantom.limb import LANDMARKS, Limb, PosedLimb, build_limb, pose_limb
 from fractureai.phantom.person import Person, draw_person
 from fractureai.phantom.projection import Camera
 from fractureai.phantom.rendering import Scene, render
-from fractureai.phantom.solids import Field, apply
+from fractureai.phantom.solids import Field, Matrix, apply
 
 Point = tuple[float, float]
 
@@ -157,12 +159,14 @@ def _view(plan: StudyPlan, limb: Limb, hardware: Hardware, view: str, config: Ph
         return stream(plan.seed, plan.index, view, purpose)
 
     pose = draw_pose(view, numbers("pose"))
-    placement = draw_placement(view, plan.person.scale, numbers("placement"))
+    framing = draw_framing(plan.side, config.marker_fraction, numbers("framing"))
+    placement = draw_placement(view, plan.person.scale, framing, numbers("placement"))
     reach = placement.centre_mm[1] + 1.2 * max(placement.width_mm, placement.height_mm) / plan.person.scale
     posed = pose_limb(limb, pose, reach)
     names = LANDMARKS[view]
     points = np.array([posed.points[name] for name in names])
-    camera = make_camera(view, plan.side, placement, plan.person.scale, config.pixels, points)
+    camera = make_camera(view, plan.side, placement, framing, plan.person.scale, config.pixels, points)
+    projected = camera.project(points)
     cast = draw_shell(posed.soft, plan.cast, stream(plan.seed, plan.index, "cast")) if plan.cast else None
     scene = Scene(
         limb=posed,
@@ -171,10 +175,10 @@ def _view(plan: StudyPlan, limb: Limb, hardware: Hardware, view: str, config: Ph
         hardware=hardware,
         cast=cast,
         exposure=draw_exposure(numbers("exposure")),
-        framing=draw_framing(plan.side, config.marker_fraction, numbers("framing")),
+        framing=mirrored(framing) if plan.side == "L" else framing,
+        clutter=draw_clutter(_shares(projected, camera), numbers("clutter")),
     )
     image = render(scene, (numbers("texture"), numbers("marker"), numbers("noise")))
-    projected = camera.project(points)
     return SimulatedRadiograph(
         view=view,
         side=plan.side,
@@ -183,6 +187,11 @@ def _view(plan: StudyPlan, limb: Limb, hardware: Hardware, view: str, config: Ph
         landmarks={name: (float(p[0]), float(p[1])) for name, p in zip(names, projected, strict=True)},
         fractures=_fracture_truths(posed, limb, camera),
     )
+
+
+def _shares(points: Matrix, camera: Camera) -> tuple[float, float]:
+    row, col = points.mean(axis=0) / camera.shape
+    return float(row), float(col)
 
 
 def _fracture_truths(posed: PosedLimb, limb: Limb, camera: Camera) -> tuple[FractureTruth, ...]:

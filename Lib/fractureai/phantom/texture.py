@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fractureai.phantom.solids import Field
@@ -9,27 +11,29 @@ from fractureai.phantom.solids import Field
 _SIZE = 512
 
 
-def trabeculae(
-    pitch_mm: float, direction_deg: float, stretch: float, coarse_mm: float, rng: np.random.Generator
+def fibres(
+    pitch_mm: float, directions_deg: Sequence[float], stretch: float, width_mm: float, rng: np.random.Generator
 ) -> Field:
-    """Return periodic unit-variance noise whose features are longer along one direction.
+    """Return periodic noise of zero mean and unit variance, made of elongated features.
 
     Args:
         pitch_mm: pixel spacing.
-        direction_deg: direction of the long axis, from +row towards +col.
+        directions_deg: directions of the long axes, from +row towards +col; several make a mesh.
         stretch: length of a feature relative to its width.
-        coarse_mm: width of a feature.
+        width_mm: width of a feature.
         rng: random numbers.
     """
     noise = np.fft.rfft2(rng.standard_normal((_SIZE, _SIZE), dtype=np.float32))
-    v = np.fft.fftfreq(_SIZE, pitch_mm)[:, None]
-    u = np.fft.rfftfreq(_SIZE, pitch_mm)[None, :]
-    angle = np.deg2rad(direction_deg)
-    along = v * np.cos(angle) + u * np.sin(angle)
-    across = -v * np.sin(angle) + u * np.cos(angle)
-    f2 = (across**2 + (along * stretch) ** 2) * coarse_mm**2
-    spectrum = np.sqrt(f2) * np.exp(-2.2 * f2)
-    field = np.fft.irfft2(noise * spectrum, s=(_SIZE, _SIZE))
+    v = np.fft.fftfreq(_SIZE, pitch_mm).astype(np.float32)[:, None]
+    u = np.fft.rfftfreq(_SIZE, pitch_mm).astype(np.float32)[None, :]
+    power = np.zeros(noise.shape, np.float32)
+    for direction in directions_deg:
+        angle = np.deg2rad(direction)
+        along = v * np.float32(np.cos(angle)) + u * np.float32(np.sin(angle))
+        across = u * np.float32(np.cos(angle)) - v * np.float32(np.sin(angle))
+        squared = (across**2 + (along * np.float32(stretch)) ** 2) * np.float32((2 * width_mm) ** 2)
+        power += squared * np.exp(-squared)
+    field = np.fft.irfft2(noise * np.sqrt(power), s=(_SIZE, _SIZE))
     return np.asarray(field / field.std(), dtype=np.float32)
 
 
