@@ -227,6 +227,11 @@ def resample(
     patch = _block_mean(patch, int(factor[0]), int(factor[1]))
     to_patch = np.diag([1 / factor[0], 1 / factor[1], 1.0])
     to_patch[:2, 2] = -(low + (factor - 1) / 2) / factor
+    if matrix[0, 1] == matrix[1, 0] == 0:
+        return _resample_upright(patch, to_patch @ matrix, matrix, image.shape, shape, fill)
+    if matrix[0, 0] == matrix[1, 1] == 0:  # a quarter turn
+        turned = matrix[:, [1, 0, 2]]
+        return _resample_upright(patch, to_patch @ turned, turned, image.shape, shape[::-1], fill).T
     rows, cols = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
     where = np.asarray((to_patch @ matrix)[:2] @ np.stack([rows.ravel(), cols.ravel(), np.ones(rows.size)]))
     values = ndimage.map_coordinates(patch, where, order=1, mode="nearest", output=np.float32, prefilter=False)
@@ -234,6 +239,30 @@ def resample(
     outside = ((in_image < -0.5) | (in_image > np.array(image.shape) - 0.5)).any(axis=1)
     values[outside] = fill
     return np.asarray(values.reshape(shape), dtype=np.float32)
+
+
+def _resample_upright(
+    patch: npt.NDArray[Any],
+    to_patch: FloatArray,
+    to_image: FloatArray,
+    image_shape: tuple[int, ...],
+    shape: tuple[int, int],
+    fill: float,
+) -> npt.NDArray[np.float32]:
+    """Sample bilinearly where rows depend on rows and columns on columns only: one axis after the other."""
+    values = np.asarray(patch, dtype=np.float32)
+    for axis in (0, 1):
+        where = np.clip(to_patch[axis, axis] * np.arange(shape[axis]) + to_patch[axis, 2], 0, values.shape[axis] - 1)
+        first = np.floor(where).astype(np.intp)
+        share = (where - first).astype(np.float32)
+        share = share[:, None] if axis == 0 else share
+        second = np.minimum(first + 1, values.shape[axis] - 1)
+        before = values.take(first, axis)
+        values = before + (values.take(second, axis) - before) * share
+    for axis, lines in enumerate((values, values.T)):
+        where = to_image[axis, axis] * np.arange(shape[axis]) + to_image[axis, 2]
+        lines[(where < -0.5) | (where > image_shape[axis] - 0.5)] = fill
+    return values
 
 
 def crop_roi(image: npt.NDArray[Any], roi: Roi, size_px: int, fill: float = 0.0) -> npt.NDArray[np.float32]:
@@ -264,7 +293,8 @@ def _block_mean(image: npt.NDArray[Any], rows: int, cols: int) -> npt.NDArray[np
     pad_rows, pad_cols = -image.shape[0] % rows, -image.shape[1] % cols
     if pad_rows or pad_cols:
         image = np.pad(image, ((0, pad_rows), (0, pad_cols)), mode="edge")
-    total = sum(image[r::rows, c::cols].astype(np.float32) for r in range(rows) for c in range(cols))
+    across = sum((image[r::rows] for r in range(1, rows)), start=image[::rows].astype(np.float32))  # whole rows: fast
+    total = sum((across[:, c::cols] for c in range(1, cols)), start=across[:, ::cols])
     return np.asarray(total / np.float32(rows * cols), dtype=np.float32)
 
 

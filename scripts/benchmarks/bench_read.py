@@ -36,7 +36,7 @@ def main() -> None:
         radiograph = read_radiograph(path)
         difference = np.abs(ours(path) - naive(path)).max()
         print(
-            f"{ROWS} x {COLUMNS} x 16 bit uncompressed, to a crop of {SIZE_PX} x {SIZE_PX}; largest difference {difference:.1e}"
+            f"{ROWS} x {COLUMNS} x 16 bit, uncompressed, to {SIZE_PX} x {SIZE_PX}; largest difference {difference:.1e}"
         )
         report("read_radiograph", lambda: read_radiograph(path), repeats)
         report("intensity_range", lambda: intensity_range(radiograph.pixels), repeats)
