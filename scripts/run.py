@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 CUDA_BUILDS = ("cu130", "cu129", "cu128", "cu126")
 STAMP = "fractureai-setup.json"
-COVERS = {"train": ("train", "dev"), "dev": ("dev",)}
+COVERS = {"evaluate": ("evaluate", "train", "dev"), "train": ("train", "dev"), "dev": ("dev",)}
 """Extra that is asked for -> extras whose installation contains it."""
 
 
@@ -119,6 +119,8 @@ def torch_candidates(version: str, system: str, driver_cuda: tuple[int, int] | N
 def size_note(system: str, driver_cuda: tuple[int, int] | None, extra: str) -> tuple[str, float]:
     """Return a sentence on how large the installation is, and the free disk space in GB that it needs."""
     rest = "the rest: about " + ("420 MB, 1.3 GB" if extra == "dev" else "390 MB, 1.2 GB")
+    if extra == "evaluate":
+        return "no torch; about 350 MB to download, 1.1 GB on disk", 2.5
     if driver_cuda is not None and system != "Darwin":
         return f"torch with CUDA: about 3 GB to download, 7 GB on disk; {rest}", 11.0
     return f"torch: about 200 MB to download, 0.8 GB on disk; {rest}", 3.0
@@ -322,10 +324,11 @@ def _install(python: str, log: Path, extra: str, system: str, driver_cuda: tuple
     pip = [python, "-m", "pip", "install", "--progress-bar", "off"]
     start = time.monotonic()
     run_logged([*pip, "pip>=23.1"], "1/3 pip", log)
-    wanted = torch_version((ROOT / "constraints.txt").read_text(encoding="utf-8"))
-    requirement, index = find_torch(python, torch_candidates(wanted, system, driver_cuda))
-    extra_index = ["--extra-index-url", index] if index else []
-    run_logged([*pip, requirement, *extra_index], f"2/3 {requirement}", log)
+    if extra != "evaluate":
+        wanted = torch_version((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+        requirement, index = find_torch(python, torch_candidates(wanted, system, driver_cuda))
+        extra_index = ["--extra-index-url", index] if index else []
+        run_logged([*pip, requirement, *extra_index], f"2/3 {requirement}", log)
     run_logged([*pip, "-e", f".[{extra}]", "-c", "constraints.txt"], "3/3 FractureAI and its other libraries", log)
     say(f"Set-up: complete after {time.monotonic() - start:.0f} s.")
 
@@ -336,7 +339,7 @@ def _install(python: str, log: Path, extra: str, system: str, driver_cuda: tuple
 def test_steps(venv: Path, system: str, cores: int) -> list[tuple[str, list[str]]]:
     """Return the checks in order: (title, command)."""
     # Tests that are marked slow are sorted behind the others (Testing/conftest.py).
-    workers = ["-n", str(min(cores, 4)), "--dist", "worksteal"] if cores > 1 else []
+    workers = ["-n", str(min(cores, 4)), "--dist", "loadgroup"] if cores > 1 else []
     return [
         ("ruff check", [program(venv, "ruff", system), "check", "."]),
         ("ruff format", [program(venv, "ruff", system), "format", "--check", "."]),
@@ -373,11 +376,19 @@ def run_tests(venv: Path) -> int:
     return 0
 
 
-def demo_command(venv: Path, system: str, out: Path, dicom: Path | None, quick_look: bool) -> list[str]:
+def needed_extra(options: argparse.Namespace) -> str:
+    """Return the extra of pyproject.toml that a command needs."""
+    if options.command == "demo":
+        return "evaluate" if options.quick_look else "train"
+    return "dev"
+
+
+def demo_command(venv: Path, system: str, options: argparse.Namespace) -> list[str]:
     """Return the command that runs the demo."""
-    command = [program(venv, "fractureai", system), "demo", str(out)]
-    command += ["--dicom", str(dicom)] if dicom else []
-    return command + (["--quick-look"] if quick_look else [])
+    out = options.out or ROOT / "out" / ("quick-look" if options.quick_look else "demo")
+    command = [program(venv, "fractureai", system), "demo", str(out.resolve())]
+    command += ["--dicom", str(options.dicom.resolve())] if options.dicom else []
+    return command + (["--quick-look"] if options.quick_look else [])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -387,9 +398,7 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--cpu", action="store_true", help="install torch without CUDA although there is an NVIDIA GPU")
     commands = top.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", parents=[common], help="train on simulated radiographs and read a study")
-    demo.add_argument(
-        "--out", type=Path, default=ROOT / "out" / "demo", help="folder of the results (default: out/demo)"
-    )
+    demo.add_argument("--out", type=Path, help="folder of the results (default: out/demo, or out/quick-look)")
     demo.add_argument("--dicom", type=Path, metavar="FOLDER", help="also read the radiographs in this folder")
     demo.add_argument("--quick-look", action="store_true", help="use the model that comes along; trains nothing")
     commands.add_parser("test", parents=[common], help="run every check of the project")
@@ -401,13 +410,11 @@ def main() -> int:
     """Run the command line; return the exit code."""
     options = parser().parse_args()
     try:
-        venv = set_up("train" if options.command == "demo" else "dev", options.cpu)
+        venv = set_up(needed_extra(options), options.cpu)
         if options.command == "test":
             return run_tests(venv)
         if options.command == "demo":
-            out, dicom = options.out.resolve(), options.dicom.resolve() if options.dicom else None
-            command = demo_command(venv, platform.system(), out, dicom, options.quick_look)
-            return run_child(command)
+            return run_child(demo_command(venv, platform.system(), options))
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

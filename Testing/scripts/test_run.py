@@ -127,7 +127,7 @@ def test_half_a_venv_is_made_anew(run: ModuleType, tmp_path: Path) -> None:
 def test_checks_run_in_order_and_on_several_cores(run: ModuleType) -> None:
     steps = run.test_steps(Path("v"), "Linux", 2)
     assert [Path(command[0]).name for _, command in steps] == ["ruff", "ruff", "lint-imports", "mypy", "python"]
-    assert steps[-1][1][-4:] == ["-n", "2", "--dist", "worksteal"]
+    assert steps[-1][1][-4:] == ["-n", "2", "--dist", "loadgroup"]
     assert run.test_steps(Path("v"), "Linux", 1)[-1][1][-2:] == ["-m", "pytest"]
 
 
@@ -136,8 +136,16 @@ def test_exit_code_of_a_child_is_passed_on(run: ModuleType) -> None:
 
 
 def test_demo_options_are_passed_on(run: ModuleType) -> None:
-    command = run.demo_command(Path("v"), "Linux", Path("o"), Path("d"), True)
-    assert command[1:] == ["demo", "o", "--dicom", "d", "--quick-look"]
+    options = run.parser().parse_args(["demo", "--out", "o", "--dicom", "d", "--quick-look"])
+    command = run.demo_command(Path("v"), "Linux", options)
+    assert command[1:] == ["demo", str(Path("o").resolve()), "--dicom", str(Path("d").resolve()), "--quick-look"]
+
+
+def test_training_and_quick_look_have_folders_and_installations_of_their_own(run: ModuleType) -> None:
+    train, look = run.parser().parse_args(["demo"]), run.parser().parse_args(["demo", "--quick-look"])
+    assert run.needed_extra(train) == "train"
+    assert run.needed_extra(look) == "evaluate"
+    assert run.demo_command(Path("v"), "Linux", train)[2] != run.demo_command(Path("v"), "Linux", look)[2]
 
 
 def test_ci_calls_exactly_the_test_command() -> None:

@@ -15,6 +15,7 @@ ORANGE, BLUE, GROUND, INK = "#E69F00", "#56B4E9", "#141414", "#F2F2F2"
 """Orange and sky blue of Okabe and Ito, and two greys."""
 
 HEIGHT_PX = 1000
+_PLATE = {"facecolor": GROUND, "edgecolor": "none", "alpha": 0.65, "pad": 1.5}
 
 
 def write_annotation_png(path: Path, radiograph: Radiograph, annotation: Annotation) -> Path:
@@ -58,11 +59,15 @@ def _draw_regions(axes: Any, annotation: Annotation) -> None:
         axes.plot(points[:, 1], points[:, 0], color=ORANGE, lw=1.6)
         title = " ".join(word for word in (region.kind, region.bone) if word)
         place = points[np.argmin(points[:, 0])]
-        axes.annotate(title, (place[1], place[0]), (2, 4), textcoords="offset points", color=ORANGE, fontsize=10)
+        axes.annotate(
+            title, (place[1], place[0]), (2, 4), textcoords="offset points", color=ORANGE, fontsize=10, bbox=_PLATE
+        )
 
 
 def _draw_landmarks(axes: Any, annotation: Annotation) -> None:
     for name, (row, col) in annotation.landmarks.items():
         axes.plot([col], [row], "x", color=BLUE, ms=9, mew=2)
         text = name.replace("_", " ")
-        axes.annotate(text, (col, row), (8, 0), textcoords="offset points", color=BLUE, fontsize=10, va="center")
+        axes.annotate(
+            text, (col, row), (8, 0), textcoords="offset points", color=BLUE, fontsize=10, va="center", bbox=_PLATE
+        )

@@ -7,6 +7,7 @@ import functools
 import importlib
 import io
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -94,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no such letter must not end a long run
+    warnings.showwarning = _show_warning  # one line each
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries; for their developers
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(app(args=words or ["--help"], prog_name="fractureai", standalone_mode=False) or 0)
@@ -106,6 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         console.error_line(f"{error.filename}: {error.strerror}; choose another place or free this one.")
     return BAD_INPUT
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    console.error_line(f"Warning: {message}")
 
 
 def _usage_line(error: Any) -> str:

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -13,11 +14,23 @@ import typer
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 
+WIDTH = 110
+"""Columns of a table where stdout is no terminal."""
+
+
 def step(text: str) -> None:
-    """Print one line on stderr that says what is going on."""
+    """Print one line on stderr that says what is going on, in a command of several long steps."""
     from rich.console import Console
 
     Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
+
+
+def status(text: str) -> AbstractContextManager[object]:
+    """Say on a terminal what is going on while the block runs; elsewhere say nothing."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.status(text) if console.is_terminal else nullcontext()
 
 
 def error_line(text: str) -> None:
@@ -45,11 +58,11 @@ def result_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str
         table.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 class ProgressBar:
-    """A bar with the time left on stderr; where stderr is no terminal, a line now and then.
+    """A bar with the time left on stderr; where stderr is no terminal, a line now and then (so none in a short run).
 
     Args:
         title: what is going on, a few words.
@@ -68,7 +81,6 @@ class ProgressBar:
 
         console = Console(stderr=True)
         if not console.is_terminal:
-            step(f"{self._title} ...")
             return self
         columns = (
             TextColumn("{task.description}", markup=False),

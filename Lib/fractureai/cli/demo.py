@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fractureai import NOT_A_MEDICAL_DEVICE
 from fractureai.cli import console
 from fractureai.cli.demo_state import DemoState
 from fractureai.cli.evaluate import FIGURE_COLUMNS, evaluate_split, figure_rows, further_figures
 from fractureai.cli.phantom import write_phantom
-from fractureai.cli.read import load_pipeline, read_folder, reading_line, save_reading
+from fractureai.cli.read import find_studies, load_pipeline, read_folder, reading_line, save_reading
 from fractureai.cli.train import train_bundle
-from fractureai.errors import FractureAIError
 
 if TYPE_CHECKING:
     from fractureai.dataset import Dataset
     from fractureai.inference import Pipeline
+    from fractureai.radiograph import StudyListing
 
 NAME = "demo"
 EXAMPLE = "fractureai demo out/demo --quick-look"
@@ -29,7 +30,6 @@ STUDIES = 240
 """Simulated studies that the demo trains and evaluates with."""
 SEED = 0
 RECIPE = "quick"
-SPLIT_SEED = 0
 QUICK_LOOK_STUDIES = 12
 QUICK_LOOK_SEED = 900_001
 """No bundle that comes along was trained with this seed."""
@@ -45,6 +45,10 @@ def run(
     quick_look: Annotated[
         bool, typer.Option("--quick-look", help="Use the demo bundle that comes along; trains nothing.")
     ] = False,
+    studies: Annotated[
+        int, typer.Option(min=10, help="Simulated studies to train and evaluate with; fewer are faster and worse.")
+    ] = STUDIES,
+    recipe: Annotated[str, typer.Option(help="quick, deepwrist, or the path of a recipe (TOML).")] = RECIPE,
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     as_json: console.JsonOption = False,
 ) -> None:
@@ -53,21 +57,18 @@ def run(
     Takes less than 10 minutes on two cores; with --quick-look less than one. Run again in the same folder it keeps the
     steps that are finished.
     """
-    began = time.monotonic()
-    if dicom is not None and not dicom.exists():
-        raise FractureAIError(f"{dicom}: there is no such folder; check the name.")
-    settings = {"studies": QUICK_LOOK_STUDIES, "seed": QUICK_LOOK_SEED, "recipe": "demo"}
+    began, out = time.monotonic(), out.absolute()
+    listing = None if dicom is None else find_studies(dicom)
+    settings: dict[str, Any] = {"studies": QUICK_LOOK_STUDIES, "seed": QUICK_LOOK_SEED, "recipe": ""}
     if not quick_look:
-        settings = {"studies": STUDIES, "seed": SEED, "recipe": RECIPE}
-    state = DemoState.open(out, settings)
-    steps = _Steps(out, state, 3 if quick_look else 4)
-    dataset = steps.simulate(quick_look)
-    pipeline = steps.bundle(dataset, device, quick_look)
-    results = steps.evaluate(pipeline, dataset, quick_look)
-    results |= steps.read(pipeline, dataset, quick_look)
-    if dicom is not None:
-        results["dicom"] = _read_own(pipeline, dicom, out / "dicom")
-    results |= {"out": str(out.absolute()), "notice": pipeline.bundle.notice, "quick_look": quick_look}
+        settings = {"studies": studies, "seed": SEED, "recipe": recipe}
+    steps = _Steps(out, DemoState.open(out, settings), quick_look)
+    dataset = steps.simulate()
+    pipeline = steps.bundle(dataset, device)
+    results = steps.evaluate(pipeline, dataset) | steps.read(pipeline, dataset)
+    if listing is not None:
+        results["dicom"] = _read_own(pipeline, listing, out / "dicom")
+    results |= {"out": str(out), "notice": pipeline.bundle.notice, "quick_look": quick_look}
     results["seconds"] = round(time.monotonic() - began, 1)
     if as_json:
         console.result_json(results)
@@ -78,17 +79,19 @@ def run(
 class _Steps:
     """The steps of the demo; each says what it does, or that it was done before."""
 
-    def __init__(self, out: Path, state: DemoState, count: int) -> None:
-        self._out, self._state, self._count, self._number = out, state, count, 0
+    def __init__(self, out: Path, state: DemoState, quick_look: bool) -> None:
+        self._out, self._state, self._quick_look = out, state, quick_look
+        self._number, self._count = 0, 3 if quick_look else 4
+        self._split = None if quick_look else "test"
 
     def _say(self, text: str, done: bool = False) -> None:
         self._number += 1
         was = " (finished by an earlier run, kept)" if done else ""
         console.step(f"[{self._number}/{self._count}] {text}{was}")
 
-    def simulate(self, quick_look: bool) -> Dataset:
-        """Make the simulated dataset and its splits."""
-        from fractureai.dataset import Dataset, make_splits
+    def simulate(self) -> Dataset:
+        """Make the simulated dataset."""
+        from fractureai.dataset import Dataset
 
         folder, studies = self._out / "phantom", int(self._state.settings["studies"])
         done = self._state.is_done("radiographs")
@@ -97,44 +100,42 @@ class _Steps:
             shutil.rmtree(folder, ignore_errors=True)
             write_phantom(folder, studies, int(self._state.settings["seed"]))
             self._state.finish("radiographs")
-        dataset = Dataset.open(folder)
-        if not quick_look and not dataset.splits:
-            make_splits(dataset, seed=SPLIT_SEED)
-        return dataset
+        return Dataset.open(folder)
 
-    def bundle(self, dataset: Dataset, device: str, quick_look: bool) -> Pipeline:
+    def bundle(self, dataset: Dataset, device: str) -> Pipeline:
         """Train, or take the bundle that comes along."""
-        if quick_look:
+        if self._quick_look:
             return load_pipeline("demo")
+        recipe = str(self._state.settings["recipe"])
         done = self._state.is_done("bundle")
-        self._say(f"Training localiser and classifier with the recipe {RECIPE}", done)
+        self._say(f"Training localiser and classifier with the recipe {recipe}", done)
         folder = self._out / "training"
         if not done:
-            train_bundle(dataset.folder, folder, RECIPE, None, device, True)
+            train_bundle(dataset, folder, recipe, None, device, resume=True)
             self._state.finish("bundle")
         return load_pipeline(folder / "bundle")
 
-    def evaluate(self, pipeline: Pipeline, dataset: Dataset, quick_look: bool) -> dict[str, Any]:
+    def evaluate(self, pipeline: Pipeline, dataset: Dataset) -> dict[str, Any]:
         """Evaluate on patients that were not trained on; return the figures."""
         key = f"figures {pipeline.bundle.id}"
         report, stored = self._out / "report" / "report.html", self._state.value(key)
         done = stored is not None and report.is_file()
-        what = "these studies, which the bundle has never seen" if quick_look else "held-out patients"
+        what = "these studies, which the bundle has never seen" if self._quick_look else "held-out patients"
         self._say(f"Evaluating on {what}", done)
         if not done:
-            evaluation, report = evaluate_split(pipeline, dataset, None if quick_look else "test", self._out / "report")
+            evaluation, report = evaluate_split(pipeline, dataset, self._split, self._out / "report")
             stored = {"figures": figure_rows(evaluation), "further": further_figures(evaluation)}
             self._state.finish(key, stored)
-        return {"bundle": str(pipeline.bundle.folder), "report": str(report.absolute()), **(stored or {})}
+        return {"bundle": str(pipeline.bundle.folder), "report": str(report), **(stored or {})}
 
-    def read(self, pipeline: Pipeline, dataset: Dataset, quick_look: bool) -> dict[str, Any]:
+    def read(self, pipeline: Pipeline, dataset: Dataset) -> dict[str, Any]:
         """Read the first held-out study with a visible fracture."""
         self._say("Reading one held-out study")
-        radiographs, label = _study_to_read(dataset, None if quick_look else "test")
+        radiographs, label = _study_to_read(dataset, self._split)
         prediction = pipeline.read(radiographs)
         document = save_reading(prediction, self._out / "reading")
         return {
-            "reading": str((self._out / "reading" / "reading.json").absolute()),
+            "reading": str(self._out / "reading" / "reading.json"),
             "overlay": document["overlay"],
             "study": {"read": reading_line(prediction), "truth": label, "refer": prediction.refer},
         }
@@ -153,13 +154,13 @@ def _study_to_read(dataset: Dataset, split: str | None) -> tuple[list[Any], str]
     return [dataset.read(row) for row in groups[key]], labels.get(groups[key][0].study, "unknown")
 
 
-def _read_own(pipeline: Pipeline, folder: Path, out: Path) -> list[dict[str, Any]]:
-    console.step(f"Reading the radiographs in {folder}. They carry no marks, so nothing can be trained on them.")
-    readings = read_folder(pipeline, folder, out, limit=DICOM_STUDIES)
+def _read_own(pipeline: Pipeline, listing: StudyListing, out: Path) -> list[dict[str, Any]]:
+    console.step("Reading your own radiographs. They carry no marks, so nothing was trained on them.")
+    readings = read_folder(pipeline, listing, out, limit=DICOM_STUDIES)
     for problem in readings.problems:
         console.step(f"  Problem: {problem}")
     if readings.left:
-        console.step(f"  {readings.left} more studies were left out; read them with: fractureai read BUNDLE {folder}")
+        console.step(f"  {readings.left} more studies were left out; read them with: fractureai read BUNDLE FOLDER")
     return [
         {"study": prediction.study, "read": reading_line(prediction), "overlay": document["overlay"]}
         for prediction, document in readings.readings
@@ -179,4 +180,6 @@ def _print(results: dict[str, Any]) -> None:
         console.result(f"{title + ':':9} {results[key]}")
     if "dicom" in results:
         console.result(f"{'DICOM:':9} {Path(results['out']) / 'dicom'}")
-    console.result(f"{console.duration(results['seconds'])} in all. Model {results['notice']}.")
+    console.result(
+        f"{console.duration(results['seconds'])} in all. The model: {results['notice'] or NOT_A_MEDICAL_DEVICE}"
+    )

@@ -62,18 +62,18 @@ def evaluate_split(
 
     with console.ProgressBar("Reading studies") as bar:
         reading = read_split(dataset, pipeline.read, split=split, raters=raters, progress=bar.advance)
-    console.step("Computing figures and writing the report ...")
-    table = cases_from_predictions(dataset, reading.predictions, raters=raters)
-    evaluation = evaluate(table.cases, left_out=(*reading.left_out, *table.left_out))
-    report = write_report(
-        evaluation,
-        out,
-        gallery=error_gallery(dataset, table.cases, reading.predictions, render_overlay),
-        notice=pipeline.bundle.notice,
-        title=f"{pipeline.bundle.spec.title} on {dataset.name}",
-        facts={"Model": pipeline.bundle.id, "Dataset": dataset.name, "Split": split or ALL},
-        created=datetime.date.today().isoformat(),
-    )
+    with console.status("Computing figures and writing the report ..."):
+        table = cases_from_predictions(dataset, reading.predictions, raters=raters)
+        evaluation = evaluate(table.cases, left_out=(*reading.left_out, *table.left_out))
+        report = write_report(
+            evaluation,
+            out,
+            gallery=error_gallery(dataset, table.cases, reading.predictions, render_overlay),
+            notice=pipeline.bundle.notice,
+            title=f"{pipeline.bundle.spec.title} on {dataset.name}",
+            facts={"Model": pipeline.bundle.id, "Dataset": dataset.name, "Split": split or ALL},
+            created=datetime.date.today().isoformat(),
+        )
     return evaluation, report
 
 

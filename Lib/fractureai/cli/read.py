@@ -16,6 +16,7 @@ from fractureai.errors import FractureAIError
 
 if TYPE_CHECKING:
     from fractureai.inference import Pipeline, Prediction
+    from fractureai.radiograph import StudyListing
 
 NAME = "read"
 EXAMPLE = "fractureai read demo wrist_pa.dcm wrist_lat.dcm --out out/reading"
@@ -110,10 +111,10 @@ class _Given:
 
 def load_pipeline(bundle: str | Path) -> Pipeline:
     """Load a bundle, saying so."""
-    console.step(f"Loading bundle {bundle} ...")
-    from fractureai.inference import Pipeline
+    with console.status(f"Loading bundle {bundle} ..."):
+        from fractureai.inference import Pipeline
 
-    return Pipeline.load(bundle)
+        return Pipeline.load(bundle)
 
 
 def refuse_unreadable(prediction: Prediction, files: int) -> None:
@@ -174,17 +175,8 @@ class FolderReadings:
     left: int = 0
 
 
-def read_folder(
-    pipeline: Pipeline, folder: Path, out: Path | None, *, limit: int | None = None, **given: Any
-) -> FolderReadings:
-    """Read every study in a folder (or of a DICOMDIR), each into a folder of its own below ``out``.
-
-    Args:
-        pipeline: the models.
-        folder: searched with all its subfolders.
-        out: None to write nothing.
-        limit: read no more studies than this.
-        given: view, side, spacing_mm as of `Pipeline.read`.
+def find_studies(folder: Path) -> StudyListing:
+    """List the studies in a folder, with all its subfolders, or of a DICOMDIR.
 
     Raises:
         FractureAIError: there is no radiograph that can be read.
@@ -193,10 +185,24 @@ def read_folder(
 
     with console.ProgressBar(f"Looking for studies in {folder}") as bar:
         listing = list_studies(folder, progress=bar.advance)
-    problems = tuple(str(problem) for problem in listing.problems)
     if not listing.studies:
-        more = f" ({problems[0]})" if problems else ""
+        more = f" ({str(listing.problems[0]).rstrip('.')})" if listing.problems else ""
         raise FractureAIError(f"{folder}: there is no radiograph that can be read{more}; check the folder.")
+    return listing
+
+
+def read_folder(
+    pipeline: Pipeline, listing: StudyListing, out: Path | None, *, limit: int | None = None, **given: Any
+) -> FolderReadings:
+    """Read every study of a listing, each into a folder of its own below ``out``.
+
+    Args:
+        pipeline: the models.
+        listing: of `find_studies`.
+        out: None to write nothing.
+        limit: read no more studies than this.
+        given: view, side, spacing_mm as of `Pipeline.read`.
+    """
     chosen = listing.studies[:limit]
     readings = []
     with console.ProgressBar("Reading studies") as bar:
@@ -205,6 +211,7 @@ def read_folder(
             target = None if out is None else out / _folder_name(number, study.key)
             readings.append((prediction, save_reading(prediction, target)))
             bar.advance(number, len(chosen))
+    problems = tuple(str(problem) for problem in listing.problems)
     return FolderReadings(tuple(readings), problems, len(listing.studies) - len(chosen))
 
 
@@ -216,7 +223,7 @@ def _print_folders(
     for number, folder in enumerate(folders, start=1):
         several = out is not None and len(folders) > 1
         target = out / f"folder_{number}" if out is not None and several else out
-        found = read_folder(pipeline, folder, target, **given)
+        found = read_folder(pipeline, find_studies(folder), target, **given)
         documents += [document for _, document in found.readings]
         problems += found.problems
         if not as_json:

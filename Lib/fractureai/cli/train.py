@@ -11,11 +11,13 @@ import typer
 from fractureai.cli import console
 
 if TYPE_CHECKING:
+    from fractureai.dataset import Dataset
     from fractureai.training.progress import TrainingProgress
 
 NAME = "train"
 EXAMPLE = "fractureai train data/phantom out/quick --recipe quick --device auto"
 INTERRUPTED = "Run the same command again: training goes on from the last checkpoint."
+SPLIT_SEED = 0
 
 
 def run(
@@ -30,33 +32,42 @@ def run(
     as_json: console.JsonOption = False,
 ) -> None:
     """Train the localiser and the classifier of each view and write a bundle to OUT/bundle."""
-    from fractureai.dataset import Dataset, make_splits
+    from fractureai.dataset import Dataset
 
     opened = Dataset.open(dataset)
-    if not opened.splits:
-        console.step("The dataset has no splits yet: assigning its patients to train, validation and test.")
-        make_splits(opened, seed=0, raters=rater)
     began = time.monotonic()
-    bundle = train_bundle(dataset, out, recipe, rater, device, resume)
+    bundle, splits_made = train_bundle(opened, out, recipe, rater or None, device, resume)
     seconds = time.monotonic() - began
     if as_json:
-        facts = {"dataset": str(opened.folder), "recipe": recipe, "seconds": round(seconds, 1)}
-        console.result_json({"bundle": str(bundle.absolute()), **facts})
-    else:
-        console.result(f"The bundle is in {bundle} ({console.duration(seconds)}).")
-        console.result(f"Next: fractureai evaluate {bundle} {dataset} {out / 'report'}")
+        facts = {"dataset": str(opened.folder), "recipe": recipe, "splits_made": splits_made}
+        console.result_json({"bundle": str(bundle.absolute()), **facts, "seconds": round(seconds, 1)})
+        return
+    if splits_made:
+        console.result("The dataset had no splits; its patients were assigned to train, validation and test.")
+    console.result(f"The bundle is in {bundle} ({console.duration(seconds)}).")
+    console.result(f"Next: fractureai evaluate {bundle} {dataset} {out / 'report'}")
 
 
-def train_bundle(dataset: Path, out: Path, recipe: str, raters: list[str] | None, device: str, resume: bool) -> Path:
-    """Train with a progress bar on stderr; return the bundle's folder."""
-    console.step("Loading PyTorch and MONAI (takes some seconds) ...")
+def train_bundle(
+    dataset: Dataset, out: Path, recipe: str, raters: list[str] | None, device: str, resume: bool
+) -> tuple[Path, bool]:
+    """Train with a progress bar on stderr; return the bundle's folder, and whether splits had to be made."""
+    from fractureai.dataset import make_splits
     from fractureai.training.recipe import load_recipe
-    from fractureai.training.train import train
 
     loaded = load_recipe(recipe)
+    with console.status("Loading PyTorch and MONAI (takes some seconds) ..."):
+        from fractureai.training.device import choose_device
+        from fractureai.training.train import train
+
+    choose_device(device)
+    splits_made = not dataset.splits
+    if splits_made:
+        make_splits(dataset, seed=SPLIT_SEED, raters=raters)
     with console.ProgressBar("Training") as bar:
 
         def show(message: TrainingProgress) -> None:
             bar.advance(message.fraction, 1.0, message.text, message.seconds_left)
 
-        return train(dataset, out, loaded, raters=raters, device=device, resume=resume, progress=show)
+        bundle = train(dataset.folder, out, loaded, raters=raters, device=device, resume=resume, progress=show)
+    return bundle, splits_made
