@@ -13,7 +13,7 @@ from fractureai.radiograph import spacing, statements
 from fractureai.radiograph.dicomfile import DicomFile, open_dicom, value
 from fractureai.radiograph.intensity import Intensity, read_intensity, read_padding, read_voi_luts, read_windows
 from fractureai.radiograph.model import Radiograph, RadiographHeader
-from fractureai.radiograph.pixeldata import PixelModule, read_pixel_module, read_stored_values
+from fractureai.radiograph.pixeldata import PixelModule, read_modality_values, read_pixel_module
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
@@ -46,8 +46,8 @@ def read_radiograph(path: Path) -> Radiograph:
     with open_dicom(path) as file:
         header, module, intensity = _describe(file)
         found: list[str] = []
-        stored = read_stored_values(file, module, found)
-        return replace(header, conflicts=header.conflicts + tuple(found)).with_pixels(intensity.modality_values(stored))
+        pixels = read_modality_values(file, module, intensity, found)
+        return replace(header, conflicts=header.conflicts + tuple(found)).with_pixels(pixels)
 
 
 def _describe(file: DicomFile) -> tuple[RadiographHeader, PixelModule, Intensity]:

@@ -16,8 +16,6 @@ from pydicom.dataset import Dataset
 from fractureai.radiograph.dicomfile import value
 from fractureai.radiograph.model import VoiLut, VoiWindow
 
-_CHUNK_PX = 65_536
-
 
 @dataclass(frozen=True)
 class LutEntries:
@@ -65,15 +63,11 @@ class Intensity:
         slope, intercept = self._linear()
         if stored.dtype.itemsize > 2:  # beyond the 24 bits that float32 holds exactly
             return np.asarray(stored * slope + intercept, dtype=np.float32)
-        pixels = np.empty(stored.shape, dtype=np.float32)
-        flat, source = pixels.reshape(-1), stored.reshape(-1)
-        for start in range(0, flat.size, _CHUNK_PX):  # each part goes through the cache once, not once a step
-            part = flat[start : start + _CHUNK_PX]
-            part[...] = source[start : start + _CHUNK_PX]
-            if slope != 1:
-                part *= np.float32(slope)
-            if intercept != 0:
-                part += np.float32(intercept)
+        pixels = stored.astype(np.float32)
+        if slope != 1:
+            pixels *= np.float32(slope)
+        if intercept != 0:
+            pixels += np.float32(intercept)
         return pixels
 
     def _linear(self) -> tuple[float, float]:

@@ -21,11 +21,13 @@ from pydicom.uid import UID, JPEGExtended12Bit, RLELossless, SecondaryCaptureIma
 from fractureai.errors import NotAnImageError, RadiographError
 from fractureai.radiograph import codestream
 from fractureai.radiograph.dicomfile import COPY_AGAIN, DicomFile, PixelElement, value
+from fractureai.radiograph.intensity import Intensity
 from fractureai.radiograph.itk import simpleitk
 from fractureai.radiograph.limits import check_size
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
+_CHUNK_PX = 65_536
 _RLE_BEST_RATIO = 64  # two bytes stand for at most 128
 _JPEG2000_UIDS = ("1.2.840.10008.1.2.4.9", "1.2.840.10008.1.2.4.20")  # JPEG 2000 and HTJ2K start with these
 _JPEG_UIDS = ("1.2.840.10008.1.2.4.5", "1.2.840.10008.1.2.4.7", "1.2.840.10008.1.2.4.8")
@@ -86,7 +88,38 @@ def read_pixel_module(file: DicomFile, conflicts: list[str]) -> PixelModule:
     return PixelModule(_integer(rows), _integer(columns), samples, allocated, stored, high, signed, photometric)
 
 
-def read_stored_values(file: DicomFile, module: PixelModule, conflicts: list[str]) -> npt.NDArray[Any]:
+def read_modality_values(
+    file: DicomFile, module: PixelModule, intensity: Intensity, conflicts: list[str]
+) -> npt.NDArray[np.float32]:
+    """Return the pixels as modality values, bone bright, (rows, columns) float32.
+
+    Raises:
+        RadiographError: the pixel data are missing, cut off, can not be decoded, or are coloured.
+    """
+    element = file.pixel
+    if element is None or element.length is None or module.samples != 1 or file.big_endian:
+        return intensity.modality_values(_read_stored_values(file, module, conflicts))
+    # Uncompressed: converted while it is read, part by part, which is twice as fast as one after the other.
+    pixels = np.empty((module.rows, module.columns), dtype=np.float32)
+    flat = pixels.reshape(-1)
+    cells = np.empty(min(_CHUNK_PX, flat.size), dtype=np.dtype(f"<u{module.bits_allocated // 8}"))
+    available = min(element.length, module.byte_count)
+    file.stream.seek(element.offset)
+    beyond = False
+    for start in range(0, flat.size, _CHUNK_PX):
+        part = cells[: flat.size - start]
+        got = _read_into(file, part.view(np.uint8))
+        end = start * part.itemsize + got
+        if got < part.nbytes or end > available:
+            raise _cut_off(file.path, min(end, available), module)
+        values, more = _value_bits(part, module)
+        beyond |= more
+        flat[start : start + part.size] = intensity.modality_values(values)
+    _note_bits_beyond(file, module, beyond, conflicts)
+    return pixels
+
+
+def _read_stored_values(file: DicomFile, module: PixelModule, conflicts: list[str]) -> npt.NDArray[Any]:
     """Return the stored integers, (rows, columns); of a colour image whose channels agree one channel.
 
     Raises:
@@ -101,10 +134,10 @@ def read_stored_values(file: DicomFile, module: PixelModule, conflicts: list[str
     if image.shape[:2] != (module.rows, module.columns):
         reason = f"its pixel data decode to {image.shape[0]} x {image.shape[1]} pixels, not to its header's size"
         raise RadiographError(file.path, reason, COPY_AGAIN)
-    return grey(file.path, image)
+    return _grey(file.path, image)
 
 
-def grey(path: Path, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _grey(path: Path, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the one channel of a colour image whose channels agree.
 
     Raises:
@@ -135,13 +168,14 @@ def _read_native(
     raw = np.empty(module.byte_count + module.byte_count % 2, dtype=np.uint8)
     got = min(_read_into(file, raw), length)
     if got < module.byte_count:
-        reason = f"its pixel data are cut off after {got} of {module.byte_count} bytes"
-        raise RadiographError(file.path, reason, COPY_AGAIN)
+        raise _cut_off(file.path, got, module)
     if file.big_endian and element.vr == "OW" and module.bits_allocated == 8:
         raw = raw.reshape(-1, 2)[:, ::-1].reshape(-1)
     image = raw[: module.byte_count].view(dtype)
     if module.samples == 1:
-        return _value_bits(image.reshape(module.rows, module.columns), module, file.header, conflicts)
+        values, beyond = _value_bits(image.reshape(module.rows, module.columns), module)
+        _note_bits_beyond(file, module, beyond, conflicts)
+        return values
     if module.photometric not in ("RGB", "YBR_FULL"):
         raise RadiographError(file.path, f"its pixels ({module.photometric}) are coloured", "give the grey radiograph")
     planar = bool(value(file.header, "PlanarConfiguration"))
@@ -164,25 +198,34 @@ def _read_into(file: DicomFile, raw: npt.NDArray[np.uint8]) -> int:
     return got
 
 
-def _value_bits(
-    image: npt.NDArray[Any], module: PixelModule, header: Dataset, conflicts: list[str]
-) -> npt.NDArray[Any]:
-    """Cut the value out of its cell: bits above it may hold an overlay, bits below it anything (PS3.5 8.1.1)."""
+def _value_bits(image: npt.NDArray[Any], module: PixelModule) -> tuple[npt.NDArray[Any], bool]:
+    """Cut the values out of their cells; and say whether unsigned cells held bits above them.
+
+    Bits above the value may hold an overlay, bits below it anything (PS3.5 8.1.1).
+    """
     shift = module.high_bit + 1 - module.bits_stored
     unused = module.bits_allocated - module.bits_stored
     if image.dtype.byteorder == ">":
         image = image.astype(image.dtype.newbyteorder("="))
     if module.signed:
         signed = image.view(np.dtype(f"i{image.dtype.itemsize}"))
-        return signed if unused == 0 else np.right_shift(np.left_shift(signed, unused - shift), unused)
+        return (signed if unused == 0 else np.right_shift(np.left_shift(signed, unused - shift), unused)), False
     if shift:
         image = image >> shift
     top = (1 << module.bits_stored) - 1
     if unused and int(image.max()) > top:
-        if not any(0x6000 <= tag.group <= 0x601E for tag in header.keys()):  # noqa: SIM118 (a Dataset iterates values)
-            conflicts.append(f"Some pixels have bits beyond BitsStored {module.bits_stored}; these bits are ignored.")
-        image = image & image.dtype.type(top)
-    return image
+        return image & image.dtype.type(top), True
+    return image, False
+
+
+def _note_bits_beyond(file: DicomFile, module: PixelModule, beyond: bool, conflicts: list[str]) -> None:
+    has_overlay = any(0x6000 <= tag.group <= 0x601E for tag in file.header.keys())  # noqa: SIM118 (tags, not elements)
+    if beyond and not has_overlay:
+        conflicts.append(f"Some pixels have bits beyond BitsStored {module.bits_stored}; these bits are ignored.")
+
+
+def _cut_off(path: Path, got: int, module: PixelModule) -> RadiographError:
+    return RadiographError(path, f"its pixel data are cut off after {got} of {module.byte_count} bytes", COPY_AGAIN)
 
 
 def _decode(file: DicomFile, module: PixelModule, element: PixelElement) -> npt.NDArray[Any]:
