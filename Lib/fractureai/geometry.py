@@ -149,12 +149,13 @@ def roi_from_landmarks(landmarks_rc: npt.ArrayLike, view: ViewProfile, spacing_m
 
 
 def _forearm_turns(points: FloatArray, view: ViewProfile, spacing_mm: Spacing) -> int:
-    if not view.axis_from:
+    if not view.joint_line:
         return 0
-    names = view.landmark_names
-    distal = points[[names.index(name) for name in view.axis_from]].mean(axis=0)
-    proximal = points[[names.index(name) for name in view.axis_to]].mean(axis=0)
-    down, right = pixel_to_mm(proximal - distal, spacing_mm)
+    mm = pixel_to_mm(points, spacing_mm)
+    first, second, distal = (mm[view.landmark_names.index(n)] for n in (*view.joint_line, view.distal_landmark))
+    along = second - first
+    across = np.array([-along[1], along[0]])
+    down, right = -across if across @ (distal - first) > 0 else across
     return round(math.atan2(right, down) / (math.pi / 2)) % 4
 
 

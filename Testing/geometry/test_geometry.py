@@ -190,7 +190,7 @@ def test_impossible_landmarks_are_refused(landmarks):
 
 
 def test_a_profile_without_axis_keeps_the_papers_rule():
-    view = dataclasses.replace(PA, axis_from=(), axis_to=())
+    view = dataclasses.replace(PA, joint_line=(), distal_landmark="")
     upside_down = -UPRIGHT_MM
     assert geometry.roi_from_landmarks(upside_down, view, (1, 1)).turns == 0
     assert geometry.roi_from_landmarks(upside_down, PA, (1, 1)).turns == 2

@@ -24,8 +24,8 @@ accepts = ["AP"]
 roi_side_mm = 180.0
 roi_padding_mm = 0.0
 roi_size_px = 384
-axis_from = []
-axis_to = []
+joint_line = []
+distal_landmark = ""
 landmark_span_mm = 60.0
 landmark_span_sd_mm = 8.0
 [[views.landmarks]]
@@ -66,7 +66,7 @@ def test_another_site_needs_no_code(tmp_path):
         ('accepts = ["PA", "AP"]', 'accepts = ["PA", "LAT"]'),
         ('positive_class = "fracture"', 'positive_class = "broken"'),
         ('name = "distal_radius"', 'name = "distal_ulna"'),
-        ('axis_from = ["wrist_centre"]', 'axis_from = ["elbow"]'),
+        ('distal_landmark = "wrist_centre"', 'distal_landmark = "elbow"'),
         ("classes = [", "classes = ["[:-1] + "{"),
     ],
 )

@@ -44,8 +44,8 @@ class ViewProfile:
         roi_side_mm: side of the square region of interest.
         roi_padding_mm: how far its centre lies from the mean of the landmarks, towards the forearm (DeepWrist, ROI).
         roi_size_px: side of the resampled region; the network's input.
-        axis_from: landmarks whose mean is the distal end of the axis that points to the forearm; empty: the axis is +row.
-        axis_to: landmarks whose mean is its proximal end.
+        joint_line: two landmarks; the forearm lies across the line between them. Empty: the forearm lies towards +row.
+        distal_landmark: the landmark on the other side of that line than the forearm; "" where there is no line.
         landmark_span_mm: mean distance between pairs of landmarks, used for images without spacing.
         landmark_span_sd_mm: its standard deviation over people.
         landmarks: in the order of the localizer's outputs.
@@ -57,8 +57,8 @@ class ViewProfile:
     roi_side_mm: float
     roi_padding_mm: float
     roi_size_px: int
-    axis_from: tuple[str, ...]
-    axis_to: tuple[str, ...]
+    joint_line: tuple[str, ...]
+    distal_landmark: str
     landmark_span_mm: float
     landmark_span_sd_mm: float
     landmarks: tuple[Landmark, ...]
@@ -149,7 +149,9 @@ def site_from_table(table: Mapping[str, Any], source: str) -> Site:
         SiteError: a key is missing, unknown or out of range.
     """
     if table.get("format_version") != FORMAT_VERSION:
-        raise SiteError(f"{source}: format_version is {table.get('format_version')}; this version reads {FORMAT_VERSION}.")
+        raise SiteError(
+            f"{source}: format_version is {table.get('format_version')}; this version reads {FORMAT_VERSION}."
+        )
     views = tuple(_view(view, source) for view in table.get("views", ()))
     values = {key: _frozen(value) for key, value in table.items() if key not in ("format_version", "views")}
     site: Site = _build(Site, {**values, "views": views}, source)
@@ -168,8 +170,12 @@ def _view(table: Mapping[str, Any], source: str) -> ViewProfile:
     names = view.landmark_names
     if len(names) < 2 or len(set(names)) != len(names):
         raise SiteError(f"{source}: view {view.name} needs at least two landmarks with different names.")
-    if bool(view.axis_from) != bool(view.axis_to) or not {*view.axis_from, *view.axis_to} <= set(names):
-        raise SiteError(f"{source}: view {view.name}: axis_from and axis_to name landmarks of the view, or are both empty.")
+    axis = {*view.joint_line, view.distal_landmark}
+    if (view.joint_line or view.distal_landmark) and not (len(view.joint_line) == 2 and len(axis & set(names)) == 3):
+        raise SiteError(
+            f"{source}: view {view.name}: joint_line names two landmarks of the view and distal_landmark a third, "
+            "or both are empty."
+        )
     if min(view.roi_side_mm, view.roi_size_px, view.landmark_span_mm, view.landmark_span_sd_mm) <= 0:
         raise SiteError(f"{source}: view {view.name}: lengths must be positive.")
     return view
