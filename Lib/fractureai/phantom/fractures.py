@@ -107,8 +107,12 @@ def buckle(solid: Solid, fracture: Fracture) -> Solid:
 
 
 def outline_points(solid: Solid, fracture: Fracture, reach_mm: float = 1.2) -> Matrix:
-    """Return points (in the reference frame) of the bone that lie within reach of the fracture surface."""
+    """Return points of a bone within reach of the fracture surface, before and after the movement.
+
+    With comminution, the fragments count up to 9 mm beyond the surface.
+    """
     surface = rough_plane(solid, fracture)
-    near = (np.abs(surface) < reach_mm) & (solid.distance < 0)
-    points = np.argwhere(near) * solid.step + np.asarray(solid.origin)
-    return apply(solid.pose, points) if len(points) else np.zeros((0, 3))
+    beyond = 9.0 if fracture.fragments else reach_mm
+    near = (surface > -reach_mm) & (surface < beyond) & (solid.distance < 0)
+    points = apply(solid.pose, np.argwhere(near) * solid.step + np.asarray(solid.origin))
+    return np.concatenate([points, apply(fracture.movement, points)])

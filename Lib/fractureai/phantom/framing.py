@@ -104,9 +104,9 @@ def draw_placement(view: str, scale: float, framing: Framing, rng: np.random.Gen
 
 
 def make_camera(
-    view: str, side: str, placement: Placement, framing: Framing, scale: float, pixels: int, landmarks: Matrix
+    view: str, side: str, placement: Placement, framing: Framing, scale: float, pixels: int, points: Matrix
 ) -> Camera:
-    """Return the projection from reference millimetres; all landmarks lie at least 7 % of the image inside its frame.
+    """Return the projection from reference millimetres; all points lie at least 7 % of the image inside its frame.
 
     A left limb's camera is exactly the mirror image of a right limb's.
     """
@@ -120,7 +120,7 @@ def make_camera(
     matrix[:3, :3] = turn
     middle = np.array([(shape[1] - 1) * pitch / 2, (shape[0] - 1) * pitch / 2, 0.0])
     matrix[:3, 3] = middle + np.array([*placement.shift_mm, 0.0]) - turn @ np.asarray(placement.centre_mm)
-    seen = apply(matrix, landmarks)[:, :2]
+    seen = apply(matrix, points)[:, :2]
     size = 2 * middle[:2]
     first = size * (np.array(framing.margins[:2]) + 0.07)
     last = size * (1 - np.array(framing.margins[2:]) - 0.07)

@@ -138,8 +138,8 @@ def _torus(physis: float, rng: np.random.Generator) -> _Injury:
 def _greenstick(physis: float, rng: np.random.Generator) -> _Injury:
     del physis
     normal, _ = _metaphysis(1.0, rng)
-    point = (8.0, float(rng.uniform(-50, -26)), -6.0)
-    return _Injury(normal, point, (rng.uniform(20, 34), 9 * _sign(rng)), (0.0, 1.2, 0.0), 1.6, 1.4)
+    point = (8.0, float(rng.uniform(-42, -24)), -6.0)
+    return _Injury(normal, point, (rng.uniform(15, 28), 9 * _sign(rng)), (0.0, 1.2, 0.0), 1.6, 1.4)
 
 
 def _salter(physis: float, rng: np.random.Generator) -> _Injury:
@@ -151,7 +151,7 @@ def _shaft(physis: float, rng: np.random.Generator) -> _Injury:
     del physis
     normal = (_sign(rng) * 0.25, 1.0, float(rng.normal(0, 0.3)))
     shift = (rng.uniform(-6, 9), rng.uniform(-9, 1.5), rng.uniform(-2, 9))
-    point = (9.5, float(rng.uniform(-75, -42)), 1.8)
+    point = (9.5, float(rng.uniform(-50, -32)), 1.8)
     return _Injury(normal, point, (rng.uniform(-8, 20), 12 * _sign(rng)), shift, 1.8)
 
 
@@ -196,7 +196,7 @@ def _ulna_styloid(severity: str, rng: np.random.Generator) -> Fracture:
 
 
 def _ulna_shaft(main: Fracture, rng: np.random.Generator) -> Fracture:
-    level = float(np.clip(main.level + rng.normal(0, 5), -80, -16))
+    level = float(np.clip(main.level + rng.normal(0, 5), -56, -16))
     return replace(
         main,
         bone="ulna",

@@ -139,7 +139,9 @@ def _outline(solids: Sequence[Solid], fracture: Fracture) -> Matrix:
 
 
 def _break(solids: Sequence[Solid], fracture: Fracture) -> tuple[Solid, ...]:
-    """Divide the solids of one bone at a fracture and move what lies beyond."""
+    """Divide the solids of one bone at a fracture and move what lies beyond; an occult fracture moves nothing."""
+    if fracture.severity == "occult":
+        return tuple(solids)
     result: list[Solid] = []
     for solid in solids:
         raised = buckle(solid, fracture) if fracture.bump_mm else solid

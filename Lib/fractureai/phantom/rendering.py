@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
@@ -42,8 +43,9 @@ def bone_attenuation(scene: Scene, rng: np.random.Generator) -> Field:
     streaks = fibres(camera.pitch_mm, (direction - 7, direction + 7), 5.0, width, rng)
     mesh = fibres(camera.pitch_mm, (direction - 38, direction + 35, direction), 3.2, width, rng)
     strength = np.float32(rng.uniform(0.13, 0.26) * (1 + 0.6 * loss))
+    base = (int(rng.integers(512)), int(rng.integers(512)))
     for solid in scene.limb.bones:
-        shift = (int(rng.integers(512)), int(rng.integers(512)))
+        shift = (base[0] + crc32(solid.name.encode()) % 512, base[1] + len(solid.name) * 37)
         lengths = bone_lengths(solid, camera)
         if lengths is None:
             continue

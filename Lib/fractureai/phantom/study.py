@@ -165,7 +165,8 @@ def _view(plan: StudyPlan, limb: Limb, hardware: Hardware, view: str, config: Ph
     posed = pose_limb(limb, pose, reach)
     names = LANDMARKS[view]
     points = np.array([posed.points[name] for name in names])
-    camera = make_camera(view, plan.side, placement, framing, plan.person.scale, config.pixels, points)
+    shown = np.concatenate([points, *(o.mean(axis=0, keepdims=True) for o in posed.outlines if not plan.hard)])
+    camera = make_camera(view, plan.side, placement, framing, plan.person.scale, config.pixels, shown)
     projected = camera.project(points)
     cast = draw_shell(posed.soft, plan.cast, stream(plan.seed, plan.index, "cast")) if plan.cast else None
     scene = Scene(
