@@ -66,7 +66,8 @@ def test_landmarks_lie_on_the_bones_they_name():
     limb = build_limb(plan.person, plan.shape, (), stream(1, 0, "bones"))
     for name, bone in (("distal_ulna", "ulna"), ("distal_radius", "radius"), ("dorsal_rim", "radius")):
         solid = [solid for solid in limb.forearm if solid.name == bone][-1]
-        index = (limb.points[name] - np.asarray(solid.origin)) / solid.step
+        local = np.linalg.inv(solid.pose) @ np.append(limb.points[name], 1)
+        index = (local[:3] - np.asarray(solid.origin)) / solid.step
         distance = ndimage.map_coordinates(solid.distance, index[:, None], order=1)[0]
         assert abs(distance) < 0.5, name
     assert limb.points["dorsal_rim"][2] > limb.points["palmar_rim"][2] + 8

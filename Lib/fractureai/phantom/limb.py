@@ -23,6 +23,10 @@ LANDMARKS: Mapping[str, tuple[str, ...]] = {
 """Names of the landmarks of each view, in the order of the site profile."""
 
 
+BREADTH = 1.05
+"""Breadth of the wrist relative to the template; with it the landmarks are as far apart as on hand radiographs."""
+
+
 @dataclass(frozen=True, eq=False)
 class Limb:
     """The bones of one patient's limb in the reference frame, neutral, fractured but not yet posed.
@@ -67,8 +71,8 @@ class PosedLimb:
 
 def build_limb(person: Person, shape: ForearmShape, fractures: Sequence[Fracture], rng: np.random.Generator) -> Limb:
     """Build a limb with its fractures; the same limb without them has every intact bone in the same place."""
-    radius, ulna = build_radius(person, shape), build_ulna(person, shape)
-    carpus = build_carpus(person, rng)
+    radius, ulna = _broad(build_radius(person, shape)), _broad(build_ulna(person, shape))
+    carpus = _broad(build_carpus(person, rng))
     fingers = build_bones(person, rng)
     points = _landmarks(radius, ulna)
     shift = np.eye(4)
@@ -119,14 +123,18 @@ def pose_limb(limb: Limb, pose: HandPose, visible_y: float) -> PosedLimb:
     return PosedLimb(tuple(bones), soft, points, outlines)
 
 
+def _broad(solids: Sequence[Solid]) -> tuple[Solid, ...]:
+    return tuple(solid.posed(np.diag([BREADTH, 1.0, 1.0, 1.0])) for solid in solids)
+
+
 def _landmarks(radius: Sequence[Solid], ulna: Sequence[Solid]) -> dict[str, Matrix]:
     last_radius, last_ulna = radius[-1], ulna[-1]
     facet = ((-6.5, 8.0), None, None)
     return {
-        "distal_ulna": extreme_point(last_ulna, (-0.25, 1.0, 0.0)),
-        "distal_radius": extreme_point(last_radius, (0.3, 1.0, 0.0)),
-        "dorsal_rim": extreme_point(last_radius, (0.0, 1.0, 0.75), facet),
-        "palmar_rim": extreme_point(last_radius, (0.0, 1.0, -0.75), facet),
+        "distal_ulna": apply(last_ulna.pose, extreme_point(last_ulna, (-0.25, 1.0, 0.0))),
+        "distal_radius": apply(last_radius.pose, extreme_point(last_radius, (0.3, 1.0, 0.0))),
+        "dorsal_rim": apply(last_radius.pose, extreme_point(last_radius, (0.0, 1.0, 0.75), facet)),
+        "palmar_rim": apply(last_radius.pose, extreme_point(last_radius, (0.0, 1.0, -0.75), facet)),
     }
 
 
