@@ -31,7 +31,7 @@ CENTRES: Mapping[str, tuple[float, float, float]] = {
     "scaphoid": (14.4, 13.4, -1.0),
     "lunate": (0.6, 6.6, 0.2),
     "triquetrum": (-12.2, 10.8, 1.8),
-    "pisiform": (-15.0, 13.5, -10.5),
+    "pisiform": (-14.8, 13.5, -8.8),
     "trapezium": (21.2, 26.2, -5.0),
     "trapezoid": (12.8, 28.6, 1.0),
     "capitate": (3.2, 23.0, 0.5),
@@ -57,7 +57,7 @@ def build_carpus(person: Person, rng: np.random.Generator, joint_mm: float = 1.5
                 continue
             field = _shape(other, grid, sizes[other], jitter[other])
             own = np.maximum(own, (own - field) * np.float32(0.5) + np.float32(joint_mm / 2))
-        thin = 0.75 * person.cortex
+        thin = 0.55 * person.cortex
         solids.append(
             Solid(
                 name=name,
@@ -65,7 +65,7 @@ def build_carpus(person: Person, rng: np.random.Generator, joint_mm: float = 1.5
                 origin=grid.origin,
                 step=grid.step,
                 cortex=((0.0, 1.0), (thin, thin)),
-                spongy=((0.0, 1.0), (0.30 * person.spongy,) * 2),
+                spongy=((0.0, 1.0), (0.35 * person.spongy,) * 2),
                 pose=np.eye(4),
             )
         )

@@ -32,7 +32,7 @@ class Exposure:
         sharpen: edge enhancement at 0.5 to 2 mm.
         flatten: compression of structures wider than 10 mm (0 none to 0.7).
         gamma: of the final curve.
-        toe, shoulder: share of the range lost in the dark and the bright end of the curve.
+        toe, shoulder: share of the range left unused at the dark and the bright end (negative: clipped).
     """
 
     photons: float
@@ -62,7 +62,7 @@ def draw_exposure(rng: np.random.Generator) -> Exposure:
         sharpen=float(rng.uniform(0, 1.1)),
         flatten=float(rng.choice([0.0, rng.uniform(0.1, 0.6)])),
         gamma=float(rng.uniform(0.75, 1.35)),
-        toe=float(rng.uniform(0, 0.1)),
+        toe=float(rng.uniform(-0.14, 0.08)),
         shoulder=float(rng.uniform(0, 0.12)),
     )
 

@@ -88,10 +88,10 @@ def draw_placement(view: str, scale: float, framing: Framing, rng: np.random.Gen
     if abs(np.sin(np.deg2rad(turn))) > 0.55 and kind != "hand":
         width, height = (height, width) if abs(np.sin(np.deg2rad(turn))) > 0.8 else (length * 0.85, length * 0.9)
     left, top, right, bottom = framing.margins
-    axial = rng.normal(0, 5.5 if view != "OBLIQUE" else 9)
+    axial = rng.normal(0, {"PA": 6.0, "LAT": 7.5, "OBLIQUE": 9.0}[view])
     return Placement(
         turn_deg=turn,
-        axial_deg=float(np.clip(axial, -15, 15)),
+        axial_deg=float(np.clip(axial, -18, 18)),
         tilt_deg=float(np.clip(rng.normal(0, 3), -8, 8)),
         centre_mm=(float(rng.normal(1, 5)), float(y), 0.0),
         shift_mm=(
@@ -152,7 +152,7 @@ def draw_framing(side: str, config_marker: float, rng: np.random.Generator) -> F
         frame_deg=float(rng.normal(0, 7)) if rng.random() < 0.35 else 0.0,
         margins=(margins[0], margins[1], margins[2], margins[3]),
         leak=float(10 ** rng.uniform(-2.5, -1.0)),
-        shutter=None if rng.random() < (0.4 if max(margins) < 0.05 else 0.03) else _grey(rng),
+        shutter=None if rng.random() < (0.2 if max(margins) < 0.05 else 0.03) else _grey(rng),
         marker=text,
         lead=bool(rng.random() < 0.55),
         marker_mm=float(rng.uniform(5, 12)),

@@ -68,14 +68,15 @@ def draw_pose(view: str, rng: np.random.Generator) -> HandPose:
     curl = abs(rng.normal(0, 14 if lateral else 6)) + (12 if view == "OBLIQUE" else 0)
     if rng.random() < 0.1:
         curl += 30
+    tucked = lateral and rng.random() < 0.6
     flexion = tuple(float(curl + rng.normal(0, 7 if lateral else 3)) for _ in range(5))
     return HandPose(
         deviation_deg=float(np.clip(rng.normal(2, 7), -16, 22)),
         flexion_deg=float(np.clip(rng.normal(-4 if lateral else 0, 9 if lateral else 5), -28, 28)),
         spread=float(np.clip(rng.normal(0.9, 0.45), 0.0, 2.2)),
         finger_flexion_deg=flexion,
-        thumb_deg=float(rng.uniform(4, 30) if lateral else np.clip(rng.normal(36, 13), 10, 62)),
-        thumb_palmar_deg=float(rng.uniform(15, 45) if lateral else rng.uniform(8, 26)),
+        thumb_deg=float(rng.uniform(-4, 26) if lateral else np.clip(rng.normal(36, 13), 10, 62)),
+        thumb_palmar_deg=float(rng.uniform(-4, 16) if tucked else rng.uniform(8, 42 if lateral else 26)),
     )
 
 

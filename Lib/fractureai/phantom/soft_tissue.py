@@ -91,8 +91,8 @@ def _palm(grid: Grid, fat: float, carpus: Matrix) -> tuple[tuple[slice, slice, s
     local = Grid(grid.origin, grid.step, moved[0], moved[1], moved[2])
     slab = ellipsoid(local, (-0.5, 58, -4), (41 * fat**0.5, 56, 15.5 * fat))
     wrist = ellipsoid(local, (0.5, 16, -2.0), (31.5 * fat, 34, 18.5 * fat))
-    thenar = ellipsoid(local, (22, 47, -15), (14, 27, 14 * fat))
-    hypothenar = ellipsoid(local, (-23, 46, -12), (12, 31, 13 * fat))
+    thenar = ellipsoid(local, (19, 44, -17), (17, 31, 18 * fat))
+    hypothenar = ellipsoid(local, (-22, 43, -13), (13, 32, 15 * fat))
     field = smooth_min(smooth_min(slab, wrist, 14), smooth_min(thenar, hypothenar, 6), 12)
     return box, field
 
