@@ -118,12 +118,12 @@ def torch_candidates(version: str, system: str, driver_cuda: tuple[int, int] | N
 
 def size_note(system: str, driver_cuda: tuple[int, int] | None, extra: str) -> tuple[str, float]:
     """Return a sentence on how large the installation is, and the free disk space in GB that it needs."""
-    rest = "the rest: about " + ("420 MB, 1.3 GB" if extra == "dev" else "390 MB, 1.2 GB")
     if extra == "evaluate":
-        return "no torch; about 350 MB to download, 1.1 GB on disk", 2.5
+        return "About 220 MB to download, 1 GB on disk; PyTorch is not needed for this", 2.5
+    rest = "the rest: about " + ("280 MB, 1.3 GB" if extra == "dev" else "250 MB, 1.2 GB")
     if driver_cuda is not None and system != "Darwin":
-        return f"torch with CUDA: about 3 GB to download, 7 GB on disk; {rest}", 11.0
-    return f"torch: about 200 MB to download, 0.8 GB on disk; {rest}", 3.0
+        return f"PyTorch with CUDA (an NVIDIA GPU was found): about 3 GB to download, 7 GB on disk; {rest}", 11.0
+    return f"PyTorch for the CPU: about 200 MB to download, 0.8 GB on disk; {rest}", 3.0
 
 
 def parse_driver_cuda(smi_output: str) -> tuple[int, int] | None:
@@ -171,7 +171,7 @@ class Ticker:
         self.text = ""
         self.terminal = sys.stdout.isatty()
         self.quiet_s = quiet_s
-        self.printed = -quiet_s
+        self.printed = 0.0
 
     def show(self, text: str = "") -> None:
         self.text = text or self.text
@@ -305,9 +305,7 @@ def set_up(extra: str, cpu: bool = False) -> Path:
     driver_cuda = None if cpu else find_nvidia()
     note, need_gb = size_note(system, driver_cuda, extra)
     say(f"Set-up: installs FractureAI and the libraries it stands on into {venv} and nowhere else")
-    say(f"  {note}.")
-    found = "An NVIDIA GPU was found" if driver_cuda else "CPU build of torch (no NVIDIA GPU was found, or --cpu)"
-    say(f"  {found}. To undo, delete the folder .venv.")
+    say(f"  {note}. To undo, delete the folder .venv.")
     if not venv.exists() and shutil.disk_usage(ROOT).free < need_gb * 1e9:
         raise SetupError(f"{ROOT} needs {need_gb:.0f} GB of free disk space. Free some and run this again.")
     version = make_venv(venv, system)
@@ -323,13 +321,15 @@ def set_up(extra: str, cpu: bool = False) -> Path:
 def _install(python: str, log: Path, extra: str, system: str, driver_cuda: tuple[int, int] | None) -> None:
     pip = [python, "-m", "pip", "install", "--progress-bar", "off"]
     start = time.monotonic()
-    run_logged([*pip, "pip>=23.1"], "1/3 pip", log)
+    run_logged([*pip, "pip>=23.1"], "Installing pip", log)
     if extra != "evaluate":
         wanted = torch_version((ROOT / "constraints.txt").read_text(encoding="utf-8"))
         requirement, index = find_torch(python, torch_candidates(wanted, system, driver_cuda))
         extra_index = ["--extra-index-url", index] if index else []
-        run_logged([*pip, requirement, *extra_index], f"2/3 {requirement}", log)
-    run_logged([*pip, "-e", f".[{extra}]", "-c", "constraints.txt"], "3/3 FractureAI and its other libraries", log)
+        run_logged([*pip, requirement, *extra_index], f"Installing {requirement}", log)
+    run_logged(
+        [*pip, "-e", f".[{extra}]", "-c", "constraints.txt"], "Installing FractureAI and its other libraries", log
+    )
     say(f"Set-up: complete after {time.monotonic() - start:.0f} s.")
 
 

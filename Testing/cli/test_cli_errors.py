@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from fractureai.dataset import Dataset
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 COMMANDS = ("phantom", "import", "export", "check", "split", "train", "evaluate", "read", "show", "demo")
@@ -105,6 +107,17 @@ def test_a_mistake_of_our_own_is_loud(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(("module", "extra"), [("torch", "train"), ("typer", "read")])
+def test_a_library_that_is_not_installed_is_one_line(tmp_path: Path, module: str, extra: str) -> None:
+    Dataset.create(tmp_path / "data", name="empty")
+    code = (
+        f"import sys; sys.modules['{module}'] = None\n"
+        "from fractureai.cli import main; sys.exit(main(['train', 'data', 'out']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert_refused(done, f"pip install 'fractureai[{extra}]'")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")

@@ -1,5 +1,18 @@
 """The command `fractureai`: one small file a command, nothing heavy until a command runs."""
 
-from fractureai.cli.app import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; see `fractureai.cli.app.main`. Without typer (the light installation), say what to install."""
+    try:
+        from fractureai.cli import app
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        print("The command line needs more libraries; run: pip install 'fractureai[read]'.", file=sys.stderr)
+        return 2
+    return app.main(arguments)

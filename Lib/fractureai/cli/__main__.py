@@ -2,7 +2,7 @@
 
 import sys
 
-from fractureai.cli.app import main
+from fractureai.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

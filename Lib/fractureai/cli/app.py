@@ -29,7 +29,7 @@ from fractureai.cli import (
 )
 from fractureai.errors import FractureAIError
 
-# Typer brings its own copy of click, or (before 0.26) uses the installed one: take the base class where it is.
+# Typer brings its own copy of click; its base error is public only there.
 _click_error: type[Exception] = importlib.import_module(typer.BadParameter.__module__).ClickException
 
 BAD_INPUT = 2
@@ -37,6 +37,14 @@ INTERRUPTED = 130
 _ENVIRONMENT_ERRORS = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST
 }  # fmt: skip
+
+_EXTRAS = {
+    "codecs": ("PIL", "pylibjpeg", "jpeg_ls"),
+    "read": ("onnxruntime", "matplotlib"),
+    "evaluate": ("sklearn", "statsmodels", "jinja2"),
+    "train": ("torch", "monai", "onnx", "onnxscript", "safetensors", "tensorboard"),
+}
+"""Extra of the package -> modules it brings."""
 
 app = typer.Typer(
     name="fractureai",
@@ -104,6 +112,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.error_line(str(error))
     except _click_error as error:
         console.error_line(_usage_line(error))
+    except ModuleNotFoundError as error:
+        extra = next((name for name, modules in _EXTRAS.items() if error.name in modules), None)
+        if extra is None:
+            raise
+        console.error_line(
+            f"{error.name} is needed for this and is not installed; run python3 scripts/run.py setup, "
+            f"or pip install 'fractureai[{extra}]'."
+        )
     except OSError as error:
         if error.errno not in _ENVIRONMENT_ERRORS or error.filename is None:
             raise

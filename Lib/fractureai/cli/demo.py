@@ -63,8 +63,11 @@ def run(
     if not quick_look:
         settings = {"studies": studies, "seed": SEED, "recipe": recipe}
     steps = _Steps(out, DemoState.open(out, settings), quick_look)
-    dataset = steps.simulate()
-    pipeline = steps.bundle(dataset, device)
+    if quick_look:
+        pipeline, dataset = load_pipeline("demo"), steps.simulate()
+    else:
+        dataset = steps.simulate()
+        pipeline = steps.train(dataset, device)
     results = steps.evaluate(pipeline, dataset) | steps.read(pipeline, dataset)
     if listing is not None:
         results["dicom"] = _read_own(pipeline, listing, out / "dicom")
@@ -102,10 +105,8 @@ class _Steps:
             self._state.finish("radiographs")
         return Dataset.open(folder)
 
-    def bundle(self, dataset: Dataset, device: str) -> Pipeline:
-        """Train, or take the bundle that comes along."""
-        if self._quick_look:
-            return load_pipeline("demo")
+    def train(self, dataset: Dataset, device: str) -> Pipeline:
+        """Train both stages and load the bundle."""
         recipe = str(self._state.settings["recipe"])
         done = self._state.is_done("bundle")
         self._say(f"Training localiser and classifier with the recipe {recipe}", done)
