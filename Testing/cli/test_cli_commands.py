@@ -21,7 +21,9 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli-demo")]
 
 
-DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "command-line.md"
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTED = ROOT / "docs" / "command-line.md"
+DEMO_BUNDLE = ROOT / "Lib" / "fractureai" / "bundles" / "demo"
 
 
 def parsed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -96,6 +98,21 @@ def test_demo_refuses_the_folder_of_another_demo(fractureai: Run, demo: Demo) ->
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "other settings" in done.stderr
+
+
+@pytest.mark.skipif(not DEMO_BUNDLE.is_dir(), reason=f"this checkout has no demo bundle ({DEMO_BUNDLE})")
+def test_quick_look_reads_with_the_bundle_that_comes_along(fractureai: Run, demo: Demo, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    for file in demo.pair:
+        shutil.copy(file, own)
+    document = parsed(fractureai("demo", tmp_path / "out", "--quick-look", "--dicom", own, "--json"))
+    assert document["quick_look"] is True
+    assert all(Path(document[key]).is_file() for key in ("overlay", "reading", "report"))
+    assert document["notice"] == "trained on simulated images; not for clinical use"
+    assert document["figures"][0][1] == "12"
+    assert Path(document["dicom"][0]["overlay"]).is_file()
+    assert set(document) == documented_keys("demo") | {"dicom"}
 
 
 def test_read_json_is_one_object_with_the_documented_keys(fractureai: Run, demo: Demo) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; see `fractureai.cli.app.main`. Without typer (the light installation), say what to install."""
+    """Run the command line; see `fractureai.cli.app.main`. In the light installation, say what to install for it."""
     try:
         from fractureai.cli import app
     except ModuleNotFoundError as error:
