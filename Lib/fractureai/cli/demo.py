@@ -31,8 +31,8 @@ STUDIES = 240
 SEED = 0
 RECIPE = "quick"
 QUICK_LOOK_STUDIES = 12
-QUICK_LOOK_SEED = 900_001
-"""No bundle that comes along was trained with this seed."""
+QUICK_LOOK_SEED = 900_003
+"""No bundle that comes along was trained with this seed; among its first twelve studies are 5 fractures."""
 DICOM_STUDIES = 50
 """At most so many studies of the user's own folder are read."""
 

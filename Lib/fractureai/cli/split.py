@@ -24,17 +24,20 @@ def run(
     seed: Annotated[int, typer.Option(help="Of the random order.")] = 0,
     extend: Annotated[bool, typer.Option("--extend", help="Only assign patients that were added since.")] = False,
     rater: Annotated[list[str] | None, typer.Option(help="Whose labels are balanced; may be repeated.")] = None,
+    test_stratum: Annotated[
+        list[str] | None, typer.Option(help="Strata that are only tested on; may be repeated. Default: hard.")
+    ] = None,
     as_json: console.JsonOption = False,
 ) -> None:
     """Assign each patient to train, validation or test, and to a fold; written once, to splits.csv."""
     from fractureai.dataset import Dataset, extend_splits, make_splits
 
     opened = Dataset.open(dataset)
-    fractions = (train, validation, test)
+    fractions, strata = (train, validation, test), test_stratum or ["hard"]
     if extend:
-        splits = extend_splits(opened, fractions=fractions, seed=seed, raters=rater)
+        splits = extend_splits(opened, fractions=fractions, seed=seed, raters=rater, test_strata=strata)
     else:
-        splits = make_splits(opened, fractions=fractions, folds=folds, seed=seed, raters=rater)
+        splits = make_splits(opened, fractions=fractions, folds=folds, seed=seed, raters=rater, test_strata=strata)
     patients = Counter(split.split for split in splits.values())
     count = {name: patients[name] for name in ("train", "validation", "test")}
     if as_json:
