@@ -42,11 +42,12 @@ CENTRES: Mapping[str, tuple[float, float, float]] = {
 _STEP = 0.6
 
 
-def build_carpus(person: Person, rng: np.random.Generator, joint_mm: float = 1.5) -> tuple[Solid, ...]:
+def build_carpus(person: Person, rng: np.random.Generator) -> tuple[Solid, ...]:
     """Return the ossified carpal bones in the reference frame (not yet scaled)."""
     sizes = {name: person.carpal_size(name) for name in CENTRES}
     present = [name for name, size in sizes.items() if size > 0]
     jitter = {name: rng.normal(1.0, 0.03, 3) for name in CENTRES}
+    joint_mm = rng.uniform(0.8, 1.5)
     solids = []
     for name in present:
         grid = _box(name)

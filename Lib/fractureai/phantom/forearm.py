@@ -137,7 +137,9 @@ def _ulna_field(grid: Grid, person: Person, shape: ForearmShape) -> Field:
     dome = y - (np.float32(0.3) - np.float32(0.012) * (grid.x + 16) ** 2)
     field = smooth_max(field, np.asarray(dome, dtype=np.float32), 3.0)
     v = shape.ulnar_variance_mm
-    styloid = round_cone(grid, (-22.3, -4.5 + v, 3.2), (-23.4, shape.ulnar_styloid_mm - 1.3 + v, 3.6), 2.9, 1.5)
+    ossified = person.epiphysis_size(5.5) if person.child else 1.0
+    tip = (shape.ulnar_styloid_mm + 1.0) * ossified**2 - 3.0 + v
+    styloid = round_cone(grid, (-22.0, -4.5 + v, 3.0), (-22.9, tip, 3.3), 3.4, 2.0)
     return normalise_distance(smooth_min(field, styloid, 2.2), grid.step)
 
 

@@ -66,7 +66,7 @@ def build_soft_tissue(
                 field[box], round_cone(part, start, end, first, radii[k + 1]), 4.0 if k < 2 else 2.0
             )
     for centre, radius in swelling:
-        box = _box(grid, centre - radius - 8, centre + radius + 8)
+        box = _box(grid, centre - 1.9 * radius - 8, centre + 1.9 * radius + 8)
         bulge = ellipsoid(_part(grid, box), centre, (radius, radius * 1.9, radius))
         field[box] = smooth_min(field[box], bulge, 9.0)
     nothing = ((0.0, 1.0), (0.0, 0.0))
@@ -84,7 +84,7 @@ def _forearm(grid: Grid, fat: float) -> tuple[tuple[slice, slice, slice], Field]
 
 def _palm(grid: Grid, fat: float, carpus: Matrix) -> tuple[tuple[slice, slice, slice], Field]:
     """Return palm, thenar and hypothenar, which move with the carpus."""
-    box = _box(grid, np.array([-60, -15, -60]), np.array([65, 130, 60]))
+    box = _box(grid, np.array([-60, -62, -60]), np.array([65, 130, 60]))
     part = _part(grid, box)
     back = np.linalg.inv(carpus).astype(np.float32)
     moved = [back[k, 0] * part.x + back[k, 1] * part.y + back[k, 2] * part.z + back[k, 3] for k in range(3)]
