@@ -20,6 +20,8 @@ _CR = "1.2.840.10008.5.1.4.1.1.1"
 _DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1.1"
 _VIEW_CODES = {"PA": ("R-10214", "postero-anterior"), "LAT": ("R-102CD", "lateral"), "OBLIQUE": ("R-102C1", "oblique")}
 _VIEW_POSITIONS = {"PA": "PA", "LAT": "LL", "OBLIQUE": "RLO"}
+_ORIENTATION = {"R": {"PA": "L", "LAT": "P", "OBLIQUE": "LP"}, "L": {"PA": "R", "LAT": "A", "OBLIQUE": "RA"}}
+"""Direction of the rows (PS3.3 C.7.6.1.1.1); the columns run from the fingers headwards."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,9 @@ def _equip(dataset: Dataset, header: Header) -> None:
         region = Item()
         region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = "T-15460", "SRT", "Wrist joint"
         dataset.AnatomicRegionSequence = [region]
+        dataset.AcquisitionContextSequence = []
+        dataset.DetectorType = "SCINTILLATOR"
+        dataset.PatientOrientation = "" if mistakes.no_view else [_ORIENTATION[header.side][header.view], "H"]
     word = {"R": vendor.sides[0], "L": vendor.sides[1], "": ""}[header.written_side]
     if not mistakes.no_view:
         dataset.SeriesDescription = vendor.texts[header.view].format(side=word).strip().replace("  ", " ")
@@ -204,4 +209,7 @@ def _describe_pixels(dataset: Dataset, header: Header, pixels: npt.NDArray[np.ui
         centre, width = (low + high) / 2, max(high - low, 1.0)
         dataset.WindowCenter = f"{slope * centre + intercept:.0f}"
         dataset.WindowWidth = f"{max(slope * width, 1):.0f}"
+    if vendor.modality == "DX":
+        dataset.PixelIntensityRelationship = "LOG"
+        dataset.PixelIntensityRelationshipSign = 1 if vendor.monochrome1 else -1
     dataset.PresentationLUTShape = "INVERSE" if vendor.monochrome1 else "IDENTITY"
