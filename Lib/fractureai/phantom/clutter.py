@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from fractureai.phantom.solids import Field
+from fractureai.phantom.texture import stretch
 
 
 class Sheet(NamedTuple):
@@ -76,8 +77,6 @@ def clutter_attenuation(clutter: Clutter, shape: tuple[int, int], pitch_mm: floa
         line = ndimage.gaussian_filter(line, max(0.35 / pitch_mm, 0.6), truncate=3)
         total += line * np.float32(0.5 / max(float(line.max()), 1e-6))
     if clutter.cloth:
-        weave = ndimage.zoom(
-            rng.standard_normal((shape[0] // 6 + 2, 8), dtype=np.float32), (6, shape[1] / 8 + 1), order=1
-        )
-        total += np.float32(clutter.cloth) * weave[: shape[0], : shape[1]]
+        threads = rng.standard_normal((shape[0] // 6 + 2, 8), dtype=np.float32)
+        total += np.float32(clutter.cloth) * stretch(threads, shape)
     return total

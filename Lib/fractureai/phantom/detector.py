@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from fractureai.phantom.solids import Field
+from fractureai.phantom.texture import stretch
 
 SOFT_PER_MM = 0.022
 """Attenuation of soft tissue at about 40 keV (NIST XCOM, water 0.027/mm, hardened)."""
@@ -86,7 +87,7 @@ def detect(
     coarse = max(1, int(exposure.scatter_mm / pitch_mm / 4))
     small = ndimage.uniform_filter(primary, coarse)[::coarse, ::coarse]
     glow = ndimage.gaussian_filter(small, exposure.scatter_mm / pitch_mm / coarse)
-    spread = ndimage.zoom(glow, [s / g for s, g in zip(primary.shape, glow.shape, strict=True)], order=1)
+    spread = stretch(glow, primary.shape)
     signal = primary * np.float32(1 - exposure.scatter) + spread * np.float32(exposure.scatter)
     signal = ndimage.gaussian_filter(signal, exposure.blur_mm / pitch_mm, truncate=3.0)
     photons = exposure.photons * (pitch_mm / 0.15) ** 2
@@ -109,7 +110,7 @@ def process(log_image: Field, pitch_mm: float, exposure: Exposure, seen: npt.NDA
         wide = 9.0 / pitch_mm
         coarse = max(1, int(wide / 4))
         small = ndimage.gaussian_filter(ndimage.uniform_filter(image, coarse)[::coarse, ::coarse], wide / coarse)
-        low = ndimage.zoom(small, [s / g for s, g in zip(image.shape, small.shape, strict=True)], order=1)
+        low = stretch(small, image.shape)
         image = image - np.float32(exposure.flatten) * (low - low.mean()) * np.float32(0.6)
     if exposure.sharpen:
         image = image + np.float32(exposure.sharpen) * (

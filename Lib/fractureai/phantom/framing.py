@@ -176,7 +176,8 @@ def open_beam(shape: tuple[int, int], framing: Framing, pitch_mm: float) -> tupl
     dx, dy = (x - cols / 2).astype(np.float32), (y - rows / 2).astype(np.float32)
     u = np.cos(angle) * dx + np.sin(angle) * dy
     v = -np.sin(angle) * dx + np.cos(angle) * dy
-    left, top, right, bottom = framing.margins
+    # an edge that is not collimated lies well outside of the image, unless the frame is turned
+    left, top, right, bottom = (m if m or framing.frame_deg else -0.1 for m in framing.margins)
     if not any(framing.margins) and not framing.frame_deg:
         return np.ones(shape, np.float32), np.full(shape, 10.0, np.float32)
     inside = np.minimum.reduce(

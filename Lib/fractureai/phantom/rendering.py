@@ -66,7 +66,6 @@ def soft_attenuation(scene: Scene, rng: np.random.Generator) -> tuple[Field, Fie
     axis = camera.matrix[:2, 1]
     direction = float(np.rad2deg(np.arctan2(axis[0], axis[1])))
     muscle = fibres(camera.pitch_mm, (direction - 4, direction + 5), 7.0, 2.6, rng)
-    muscle += 0.4 * fibres(camera.pitch_mm, (direction,), 6.0, 0.9, rng)
     mottle = patch(muscle, (slice(0, camera.shape[0]), slice(0, camera.shape[1])), (0, 0))
     fat = np.clip(thickness / 14, 0, 1)
     attenuation = thickness * np.float32(SOFT_PER_MM) * (0.8 + 0.2 * fat + np.float32(0.018) * mottle)

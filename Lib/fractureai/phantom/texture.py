@@ -37,6 +37,18 @@ def fibres(
     return np.asarray(field / field.std(), dtype=np.float32)
 
 
+def stretch(small: Field, shape: tuple[int, ...]) -> Field:
+    """Enlarge a smooth image bilinearly to a shape; corners stay corners."""
+    result = small
+    for axis in (0, 1):
+        where = np.linspace(0, result.shape[0] - 1, shape[axis])
+        low = np.minimum(where.astype(np.intp), max(result.shape[0] - 2, 0))
+        share = (where - low).astype(np.float32)[:, None]
+        high = np.minimum(low + 1, result.shape[0] - 1)
+        result = np.ascontiguousarray((result[low] * (1 - share) + result[high] * share).T)
+    return result
+
+
 def patch(texture: Field, window: tuple[slice, slice], shift: tuple[int, int]) -> Field:
     """Return the part of a periodic texture that covers a window, displaced by a shift."""
     rows = (np.arange(window[0].start, window[0].stop) + shift[0]) % texture.shape[0]
