@@ -127,9 +127,9 @@ class Roi:
 def roi_from_landmarks(landmarks_rc: npt.ArrayLike, view: ViewProfile, spacing_mm: Spacing) -> Roi:
     """Place the region of interest by the site profile (DeepWrist, ROI localization block).
 
-    The centre is the mean of the landmarks, moved by the padding towards the forearm. The paper moves it to +row; so do
-    we on every upright image. On an image that lies on its side or upside down, the landmarks tell where the forearm is,
-    to the nearest quarter turn, and the crop is turned upright.
+    The centre is the mean of the landmarks, moved by the padding towards the forearm. The paper moves it to +row; so
+    do we on every upright image. On an image that lies on its side or upside down, the landmarks tell where the forearm
+    is, to the nearest quarter turn, and the crop is turned upright.
 
     Args:
         landmarks_rc: (n, 2) points (row, col) in the order of the profile.
@@ -162,8 +162,8 @@ def _forearm_turns(points: FloatArray, view: ViewProfile, spacing_mm: Spacing) -
 def crop_matrix(roi: Roi, size_px: int) -> FloatArray:
     """Return the 3x3 matrix from crop (row, col, 1) to image (row, col, 1).
 
-    Crop pixel centres are at integers; the crop's outer edges are the region's edges, so its first pixel centre lies half
-    a crop pixel inside the region.
+    Crop pixel centres are at integers; the crop's outer edges are the region's edges, so its first pixel centre lies
+    half a crop pixel inside the region.
     """
     step_mm = roi.side_mm / size_px
     to_centre = np.array([[1, 0, -(size_px - 1) / 2], [0, 1, -(size_px - 1) / 2], [0, 0, 1.0]])
@@ -175,7 +175,7 @@ def crop_matrix(roi: Roi, size_px: int) -> FloatArray:
 
 
 def mirror_matrix(size_px: int) -> FloatArray:
-    """Return the 3x3 matrix from a left-right mirrored image's (row, col, 1) to the unmirrored one's; its own inverse."""
+    """Return the 3x3 matrix from a left-right mirrored image's (row, col, 1) to the original's; its own inverse."""
     return np.array([[1.0, 0, 0], [0, -1, size_px - 1], [0, 0, 1]])
 
 

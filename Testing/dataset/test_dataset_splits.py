@@ -46,7 +46,7 @@ def test_every_split_is_by_patient_near_its_fraction_and_has_both_classes(
     with tempfile.TemporaryDirectory() as folder:
         dataset = Dataset.create(Path(folder) / "d", name="x")
         add_patients(dataset, patients)
-        splits = make_splits(dataset, folds=folds, seed=seed)
+        splits = make_splits(dataset, folds=folds, seed=seed, test_strata=())
         assert dataset.splits == splits
     assert set(splits) == {f"p{number}" for number in range(len(patients))}
     sizes = Counter(split.split for split in splits.values())
@@ -76,7 +76,7 @@ def test_labels_ages_strata_and_views_are_balanced(dataset: Dataset) -> None:
         for i in range(400)
     ]
     add_patients(dataset, patients)
-    splits = make_splits(dataset, seed=4)
+    splits = make_splits(dataset, seed=4, test_strata=())
     for feature in range(4):
         for value in {patient[feature] for patient in patients}:
             having = [splits[f"p{i}"] for i, patient in enumerate(patients) if patient[feature] == value]
@@ -85,6 +85,19 @@ def test_labels_ages_strata_and_views_are_balanced(dataset: Dataset) -> None:
                 assert shares[name] == pytest.approx(fraction * len(having), abs=2)
             folds = Counter(split.fold for split in having if split.fold is not None)
             assert max(folds.values()) - min(folds.values()) <= 3
+
+
+def test_hard_cases_are_only_tested_on(dataset: Dataset) -> None:
+    """As in DeepWrist; the general cases keep their fractions, and so it stays when patients are added."""
+    patients = [(("fracture", "normal")[i % 2], None, ("general", "hard")[i % 5 == 0], "PA") for i in range(200)]
+    add_patients(dataset, patients[:100])
+    make_splits(dataset, seed=1)
+    add_patients(dataset, patients[100:], prefix="q")
+    splits = extend_splits(dataset, seed=2)
+    general = Counter(splits[f"{p}{i}"].split for p in "pq" for i in range(100) if i % 5)
+    assert {splits[f"{p}{i}"].split for p in "pq" for i in range(0, 100, 5)} == {"test"}
+    for name, fraction in (("train", 0.7), ("validation", 0.2), ("test", 0.1)):
+        assert general[name] == pytest.approx(fraction * 160, abs=2)
 
 
 def test_a_rare_class_is_in_every_split_when_there_are_patients_enough(dataset: Dataset) -> None:
@@ -128,9 +141,9 @@ def test_extending_moves_nobody_and_keeps_the_fractions(
     with tempfile.TemporaryDirectory() as folder:
         dataset = Dataset.create(Path(folder) / "d", name="x")
         add_patients(dataset, first)
-        before = dict(make_splits(dataset, seed=1, folds=3))
+        before = dict(make_splits(dataset, seed=1, folds=3, test_strata=()))
         add_patients(dataset, later, prefix="q")
-        after = extend_splits(dataset, seed=1)
+        after = extend_splits(dataset, seed=1, test_strata=())
         assert dataset.splits == after
     assert {name: after[name] for name in before} == before
     assert len(after) == len(first) + len(later)

@@ -46,6 +46,7 @@ class _Patient:
     name: str
     label: str
     features: tuple[str, ...]
+    strata: frozenset[str]
 
 
 def make_splits(
@@ -55,6 +56,7 @@ def make_splits(
     folds: int = 5,
     seed: int,
     raters: Sequence[str] | None = None,
+    test_strata: Sequence[str] = ("hard",),
 ) -> Mapping[str, Split]:
     """Assign each patient to train, validation or test, and each patient not in test to a fold; write splits.csv.
 
@@ -67,18 +69,21 @@ def make_splits(
         folds: number of folds over the patients of train and validation.
         seed: of the random order.
         raters: whose labels are balanced; see `Dataset.reference_annotations`.
+        test_strata: patients with a radiograph of one of these strata all go to test, beside the fraction of the
+            others: DeepWrist trained without cases that needed CT and tested on them apart (Challenging test set).
 
     Raises:
         DatasetError: splits.csv exists already, there are too few patients, or the fractions or folds make no sense.
     """
     path = _splits_path(dataset)
     patients = _patients(dataset, raters)
-    _check_request(path, fractions, folds, len(patients))
+    kept, others = _kept_for_test(patients, test_strata)
+    _check_request(path, fractions, folds, len(others))
     with file_lock(dataset.folder / LOCK):
         if path.exists():
             reason = "the splits are there already and are never changed, so that test patients stay unseen"
             raise DatasetError(path, reason, "use extend_splits for new patients, or remove the file to start over")
-        splits = _assign(patients, {}, fractions, folds, seed)
+        splits = {**kept, **_assign(others, {}, fractions, folds, seed)}
         write_atomically(path, _to_csv(splits))
     return splits
 
@@ -89,6 +94,7 @@ def extend_splits(
     fractions: tuple[float, float, float] = (0.7, 0.2, 0.1),
     seed: int,
     raters: Sequence[str] | None = None,
+    test_strata: Sequence[str] = ("hard",),
 ) -> Mapping[str, Split]:
     """Assign the patients that were added since; all others stay where they are.
 
@@ -103,7 +109,8 @@ def extend_splits(
         folds = 1 + max((split.fold for split in old.values() if split.fold is not None), default=0)
         patients = _patients(dataset, raters)
         _check_request(path, fractions, max(folds, 2), len(patients) + folds)
-        splits = {**old, **_assign(patients, old, fractions, folds, seed)}
+        kept, others = _kept_for_test(patients, test_strata)
+        splits = {**kept, **old, **_assign(others, old, fractions, folds, seed)}
         write_atomically(path, _to_csv(splits))
     return MappingProxyType(splits)
 
@@ -183,8 +190,14 @@ def _patients(dataset: Dataset, raters: Sequence[str] | None) -> list[_Patient]:
         label = study_label(labels[name], site.classes, site.positive_class) or ""
         ages, strata, views = ("+".join(sorted({e[i] for e in entries})) for i in range(3))
         features = (f"age {ages}", f"stratum {strata}", f"views {views}", f"{ages}|{strata}|{views}")
-        patients.append(_Patient(name, label, features))
+        patients.append(_Patient(name, label, features, frozenset(entry[1] for entry in entries)))
     return sorted(patients, key=lambda patient: patient.name)
+
+
+def _kept_for_test(patients: Sequence[_Patient], test_strata: Sequence[str]) -> tuple[dict[str, Split], list[_Patient]]:
+    """Return the patients of the strata that are only tested on, and the others."""
+    kept = {patient.name: Split("test", None) for patient in patients if patient.strata & set(test_strata)}
+    return kept, [patient for patient in patients if patient.name not in kept]
 
 
 def _assign(
