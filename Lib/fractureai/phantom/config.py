@@ -22,6 +22,7 @@ class PhantomConfig:
         views: of each study, in this order: ``PA``, ``LAT``, ``OBLIQUE``.
         fracture_fraction: share of fractured wrists among the studies of the general stratum.
         hard_fraction: share of studies in the hard stratum: fractures in it are occult, the other wrists are normal.
+        severities: odds of gross, moderate and subtle displacement in the general stratum.
         hard_fracture_fraction: share of fractured wrists in the hard stratum.
         child_fraction: share of patients with open growth plates.
         cast_fraction, implant_fraction: share of general studies with a cast, with metal.
@@ -33,6 +34,7 @@ class PhantomConfig:
     fracture_fraction: float = 0.5
     hard_fraction: float = 0.15
     hard_fracture_fraction: float = 0.35
+    severities: tuple[float, float, float] = (0.48, 0.42, 0.1)
     child_fraction: float = 0.45
     cast_fraction: float = 0.1
     implant_fraction: float = 0.05
@@ -44,6 +46,8 @@ class PhantomConfig:
             raise DatasetError("phantom", f"pixels is {self.pixels}", "choose 64 to 4096")
         if not self.views or not set(self.views) <= {"PA", "LAT", "OBLIQUE"}:
             raise DatasetError("phantom", f"views are {self.views}", "choose among PA, LAT and OBLIQUE")
+        if min(self.severities) < 0 or abs(sum(self.severities) - 1) > 1e-9:
+            raise DatasetError("phantom", f"severities {self.severities} do not add up to 1", "correct them")
 
 
 def stream(seed: int, index: int, *names: str | int) -> np.random.Generator:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fractureai.phantom.solids import Field, Matrix, Solid, apply, rigid, rotation
+from fractureai.phantom.solids import Field, Knots, Matrix, Solid, apply, rigid, rotation
 
 KINDS = (
     "colles",
@@ -93,7 +93,7 @@ def rough_plane(solid: Solid, fracture: Fracture) -> Field:
 
 
 def buckle(solid: Solid, fracture: Fracture) -> Solid:
-    """Raise the cortex in a ring around the fracture's level, most on the side it tips to."""
+    """Raise the cortex in a ring around the fracture's level, most on the side it tips to; compact the inside."""
     axes = [
         np.arange(n, dtype=np.float32) * solid.step + o for n, o in zip(solid.distance.shape, solid.origin, strict=True)
     ]
@@ -103,7 +103,15 @@ def buckle(solid: Solid, fracture: Fracture) -> Solid:
     lean_z, lean_x = fracture.angulation_deg[0] / side, fracture.angulation_deg[1] / side
     toward = ((z - p[2]) * lean_z + (x - p[0]) * lean_x) / 11
     ring = np.exp(-(((y - fracture.level) / 2.1) ** 2)) * np.clip(0.35 + toward, 0, 1.2)
-    return replace(solid, distance=np.asarray(solid.distance - np.float32(fracture.bump_mm) * ring, dtype=np.float32))
+    raised = np.asarray(solid.distance - np.float32(fracture.bump_mm) * ring, dtype=np.float32)
+    return replace(solid, distance=raised, spongy=_compacted(solid.spongy, fracture))
+
+
+def _compacted(spongy: Knots, fracture: Fracture) -> Knots:
+    level, gain = fracture.level, min(0.08 * fracture.bump_mm, 0.3)
+    places = np.unique([*spongy[0], level - 4.0, level, level + 4.0])
+    density = np.interp(places, *spongy) + gain * (places == level)
+    return tuple(float(p) for p in places), tuple(float(d) for d in density)
 
 
 def outline_points(solid: Solid, fracture: Fracture, reach_mm: float = 1.2) -> Matrix:

@@ -11,9 +11,9 @@ from fractureai.phantom.fractures import Fracture
 from fractureai.phantom.person import Person
 
 SEVERITIES: Mapping[str, tuple[float, float]] = {
-    "gross": (0.75, 1.15),
-    "moderate": (0.45, 0.75),
-    "subtle": (0.28, 0.45),
+    "gross": (0.8, 1.15),
+    "moderate": (0.52, 0.8),
+    "subtle": (0.34, 0.52),
     "occult": (0.0, 0.0),
 }
 """Range of the factor by which the movements below are scaled."""
@@ -69,8 +69,8 @@ def _draw_kind(person: Person, severity: str, rng: np.random.Generator) -> str:
         odds = {"torus": 0.28, "greenstick": 0.2, "salter": 0.2, "metaphyseal": 0.17, "shaft": 0.15}
     else:
         odds = {
-            "colles": 0.4, "smith": 0.09, "comminuted": 0.22, "styloid": 0.08, "metaphyseal": 0.13, "shaft": 0.05,
-            "scaphoid": 0.03,
+            "colles": 0.4, "smith": 0.09, "comminuted": 0.22, "styloid": 0.06, "metaphyseal": 0.17, "shaft": 0.05,
+            "scaphoid": 0.01,
         }  # fmt: skip
     return str(rng.choice(list(odds), p=list(odds.values())))
 
@@ -124,15 +124,16 @@ def _comminuted(physis: float, rng: np.random.Generator) -> _Injury:
 
 def _styloid(physis: float, rng: np.random.Generator) -> _Injury:
     del physis
-    shift = (rng.uniform(1.8, 3.2), rng.uniform(1.2, 3.0), 0.5)
-    return _Injury((0.75, 0.65, 0.0), (12.0, 1.0, 0.0), (0.0, _sign(rng) * 3), shift, 0.9)
+    shift = (rng.uniform(2.4, 4.0), rng.uniform(1.5, 3.5), rng.uniform(-2, 2))
+    point = (float(rng.uniform(8, 12)), float(rng.uniform(-3, 1)), 0.0)
+    return _Injury((0.75, 0.65, 0.0), point, (0.0, rng.uniform(4, 10)), shift, 0.9)
 
 
 def _torus(physis: float, rng: np.random.Generator) -> _Injury:
     del physis
     normal, _ = _metaphysis(1.0, rng)
     point = (8.0, float(rng.uniform(-32, -20)), 0.0)
-    return _Injury(normal, point, (rng.uniform(10, 20), 5 * _sign(rng)), (0.0, -1.6, 0.0), 0.6, rng.uniform(3.0, 4.2))
+    return _Injury(normal, point, (rng.uniform(13, 23), 6 * _sign(rng)), (0.0, -2.2, 0.0), 0.7, rng.uniform(3.6, 5.0))
 
 
 def _greenstick(physis: float, rng: np.random.Generator) -> _Injury:
@@ -143,29 +144,33 @@ def _greenstick(physis: float, rng: np.random.Generator) -> _Injury:
 
 
 def _salter(physis: float, rng: np.random.Generator) -> _Injury:
-    shift = (rng.uniform(-1, 2.5), rng.uniform(0.4, 1.8), rng.uniform(4.5, 8.5))
-    return _Injury((0.0, 1.0, 0.02), (8.0, physis, 0.0), (rng.uniform(10, 22), 5 * _sign(rng)), shift, 0.5)
+    shift = (_sign(rng) * rng.uniform(2, 4.5), rng.uniform(0.4, 2.0), rng.uniform(5.5, 10))
+    return _Injury((0.0, 1.0, 0.02), (8.0, physis, 0.0), (rng.uniform(12, 24), 7 * _sign(rng)), shift, 0.5)
 
 
 def _shaft(physis: float, rng: np.random.Generator) -> _Injury:
     del physis
     normal = (_sign(rng) * 0.25, 1.0, float(rng.normal(0, 0.3)))
     shift = (rng.uniform(-6, 9), rng.uniform(-9, 1.5), rng.uniform(-2, 9))
-    point = (9.5, float(rng.uniform(-50, -32)), 1.8)
+    point = (9.5, float(rng.uniform(-44, -28)), 1.8)
     return _Injury(normal, point, (rng.uniform(-8, 20), 12 * _sign(rng)), shift, 1.8)
 
 
 def _scaphoid(physis: float, rng: np.random.Generator) -> _Injury:
     del physis
     return _Injury(
-        (0.62, 0.75, 0.0), (14.0, 13.0, -1.0), (8.0, 5.0), (1.0, rng.uniform(2, 3), 0.8), 0.6, bone="scaphoid"
+        (0.62, 0.75, 0.0), (14.0, 13.0, -1.0), (10.0, 8.0), (1.5, rng.uniform(3, 4.2), 0.8), 0.6, bone="scaphoid"
     )
 
 
 def _metaphyseal(physis: float, rng: np.random.Generator) -> _Injury:
     del physis
     normal, point = _metaphysis(1.0, rng)
-    shift = (rng.uniform(-3, 4), float(rng.choice([rng.uniform(-4, -2), rng.uniform(1.2, 2.4)])), rng.uniform(1.5, 4.5))
+    shift = (
+        _sign(rng) * rng.uniform(1.5, 4.5),
+        float(rng.choice([rng.uniform(-5, -3), rng.uniform(1.8, 3.2)])),
+        rng.uniform(1.5, 4.5),
+    )
     return _Injury(normal, point, (rng.uniform(7, 17), 6 * _sign(rng)), shift, rng.uniform(1.0, 2.0))
 
 

@@ -23,6 +23,8 @@ LANDMARKS: Mapping[str, tuple[str, ...]] = {
 """Names of the landmarks of each view, in the order of the site profile."""
 
 
+_SWELLING_MM: Mapping[str, float] = {"gross": 20.5, "moderate": 19.5, "subtle": 18.0}
+
 BREADTH = 1.05
 """Breadth of the wrist relative to the template; with it the landmarks are as far apart as on hand radiographs."""
 
@@ -110,9 +112,9 @@ def pose_limb(limb: Limb, pose: HandPose, visible_y: float) -> PosedLimb:
     ]
     bones = [*limb.forearm, *(s.posed(place) for s in limb.carpus), *(s for ray in rays for s in ray.solids)]
     swelling = [
-        (outline.mean(axis=0) * (0.6, 1, 1) + (0, 0, 4), {"gross": 20.5, "moderate": 19.0}[fracture.severity])
+        (outline.mean(axis=0) * (0.6, 1, 1) + (0, 0, 4), _SWELLING_MM[fracture.severity])
         for fracture, outline in zip(limb.fractures, limb.outlines, strict=True)
-        if fracture.severity in ("gross", "moderate") and fracture.bone == "radius"
+        if fracture.severity in _SWELLING_MM and fracture.bone == "radius"
     ]
     soft = build_soft_tissue(limb.person, rays, place, swelling)
     points = {**limb.points, "wrist_centre": apply(place, CAPITATE_HEAD)}

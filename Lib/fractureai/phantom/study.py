@@ -125,7 +125,7 @@ def plan_study(index: int, seed: int, config: PhantomConfig) -> StudyPlan:
         side = "L" if side == "R" else "R"
     hard = bool(rng.random() < config.hard_fraction)
     fractured = bool(rng.random() < (config.hard_fracture_fraction if hard else config.fracture_fraction))
-    severity = "occult" if hard else str(rng.choice(["gross", "moderate", "subtle"], p=(0.4, 0.42, 0.18)))
+    severity = "occult" if hard else str(rng.choice(["gross", "moderate", "subtle"], p=config.severities))
     fractures = draw_fractures(person, shape.physis_y, severity, rng) if fractured else ()
     cast = implant = ""
     if not hard and rng.random() < config.cast_fraction:
