@@ -8,26 +8,14 @@ import numpy as np
 
 from fractureai.phantom.solids import Field, Knots, Matrix, Solid, apply, rigid, rotation
 
-KINDS = (
-    "colles",
-    "smith",
-    "metaphyseal",
-    "comminuted",
-    "styloid",
-    "torus",
-    "greenstick",
-    "salter",
-    "shaft",
-    "scaphoid",
-)
-
 
 @dataclass(frozen=True)
 class Fracture:
     """One fracture, in the reference adult's millimetres.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: ``colles``, ``smith``, ``comminuted``, ``styloid``, ``metaphyseal``, ``shaft``, ``torus``, ``greenstick``,
+            ``salter`` (physis) or ``scaphoid``.
         bone: ``radius``, ``ulna`` or ``scaphoid``.
         level: position of the fracture plane on the bone's axis (y).
         normal: unit normal of the fracture plane, pointing to the moving part.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -129,10 +128,3 @@ def _add_pin(total: Field, start: Matrix, end: Matrix, radius: float, pitch: flo
     steep = min(float(np.linalg.norm(end - start)) / max(flat, 1e-3), 8.0)
     chord = 2 * np.sqrt(np.maximum(radius * radius - away, 0)) * steep
     total[low[1] : high[1], low[0] : high[0]] += (chord * METAL_PER_MM).astype(np.float32)
-
-
-def pins_moved(
-    pins: Sequence[tuple[Matrix, Matrix, float]], matrix: Matrix
-) -> tuple[tuple[Matrix, Matrix, float], ...]:
-    """Move pins by a 4x4 matrix."""
-    return tuple((apply(matrix, a), apply(matrix, b), r) for a, b, r in pins)

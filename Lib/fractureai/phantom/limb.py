@@ -36,11 +36,12 @@ class Limb:
     Attributes:
         person, shape: whose limb.
         fractures: the fractures in it.
-        forearm: solids that stay; ``moving``: forearm solids beyond the main fracture, in place.
-        carpus: carpal bones, in place, neutral; ``scaphoid_part``: index of a scaphoid fragment's solids.
+        forearm: parts of radius and ulna, in place.
+        carpus: carpal bones, in place for a neutral wrist and an unbroken radius.
         fingers: bones of the five fingers in their own frames.
         points: landmark name -> point, moved with its fragment, except ``wrist_centre`` (neutral).
-        outlines: per fracture, points near its surface, in place as after the fracture, neutral wrist.
+        outlines: per fracture, points near its surface before and after the movement, for a neutral wrist.
+        hand_shift: 4x4 matrix by which the fractured radius takes carpus and hand along.
     """
 
     person: Person

@@ -65,8 +65,8 @@ def write_dataset(
     from fractureai.dataset import Dataset
 
     config = config or PhantomConfig()
-    config = replace(config, pixels=pixels if pixels is not None else config.pixels)
-    config = replace(config, hard_fraction=hard_fraction if hard_fraction is not None else config.hard_fraction)
+    given: dict[str, Any] = {"pixels": pixels, "hard_fraction": hard_fraction}
+    config = replace(config, **{name: value for name, value in given.items() if value is not None})
     dataset = Dataset.create(folder, name=f"Simulated wrists, seed {seed}", site="wrist")
     (dataset.folder / "reports").mkdir(exist_ok=True)
     written = []
@@ -76,15 +76,13 @@ def write_dataset(
             progress(done, studies)
     dataset.add_rows(row for item in written for row in item.rows)
     dataset.save_all((a for item in written for a in item.annotations), updated=UPDATED)
-    truth = {
-        "phantom_version": PHANTOM_VERSION,
-        "seed": seed,
-        "config": asdict(config),
-        "studies": [item.truth for item in written],
-    }
-    text = json.dumps(truth, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    (dataset.folder / "truth.json").write_bytes(text.encode("utf-8"))
+    _write_truth(dataset.folder / "truth.json", seed, config, [item.truth for item in written])
     return dataset
+
+
+def _write_truth(path: Path, seed: int, config: PhantomConfig, studies: list[dict[str, Any]]) -> None:
+    table = {"phantom_version": PHANTOM_VERSION, "seed": seed, "config": asdict(config), "studies": studies}
+    path.write_bytes((json.dumps(table, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def _simulate_all(
