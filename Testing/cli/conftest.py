@@ -28,7 +28,7 @@ augmentation = {}
 
 [classifier]
 window_px = 64
-network = { name = "small_resnet", parameters = { widths = [4, 8, 8, 8], dropout = 0.0 } }
+network = { name = "small_cnn", parameters = { widths = [4, 8, 8], dropout = 0.0 } }
 fit = { epochs = 1, batch_size = 8, optimizer = "adamw", learning_rate = 1e-3 }
 augmentation = {}
 """

@@ -4,7 +4,7 @@ import torch
 from monai.visualize import GradCAM
 from torch import nn
 
-from fractureai.networks.classifier import seresnet50, small_resnet
+from fractureai.networks.classifier import seresnet50, small_cnn
 from fractureai.networks.hourglass import HourglassLocalizer, expected_position, heatmap_spread
 
 
@@ -51,7 +51,7 @@ class _Logits(nn.Module):
         return self.network(image).logits
 
 
-@pytest.mark.parametrize(("build", "size"), [(small_resnet, 128), (seresnet50, 96)])
+@pytest.mark.parametrize(("build", "size"), [(small_cnn, 128), (seresnet50, 96)])
 def test_evidence_is_monais_grad_cam(build, size):
     """MONAI computes Grad-CAM with a backward pass; ours comes with the forward pass."""
     torch.manual_seed(3)
@@ -73,7 +73,7 @@ def test_evidence_is_monais_grad_cam(build, size):
 
 
 def test_evidence_sums_to_the_margin():
-    network = small_resnet(2, 1).eval()
+    network = small_cnn(2, 1).eval()
     output = network(torch.rand(3, 1, 128, 128))
     bias = network.head.bias[1] - network.head.bias[0]
     margin = output.logits[:, 1] - output.logits[:, 0]
@@ -83,7 +83,7 @@ def test_evidence_sums_to_the_margin():
 
 
 def test_three_classes_have_evidence_too():
-    network = small_resnet(3, 1).eval()
+    network = small_cnn(3, 1).eval()
     output = network(torch.rand(1, 1, 128, 128))
     weight, maps = network.head.weight, network.backbone(torch.rand(1, 1, 128, 128))
     expected = torch.einsum("nchw,c->nhw", maps, weight[1] - (weight[0] + weight[2]) / 2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fractureai.errors import TrainingError
+from fractureai.errors import RecipeError, TrainingError
 from fractureai.training.checkpoint import read_checkpoint
 from fractureai.training.classifier import ClassifierData, ClassifierTask
 from fractureai.training.device import choose_device
@@ -126,7 +126,7 @@ def test_head_only_epochs_leave_the_backbone_alone(tmp_path):
     labels = np.arange(12) % 2
     data = ClassifierData(images, labels, np.zeros((12, 64, 64), bool), np.zeros(12, bool), 64)
     fit_recipe = FitRecipe(epochs=1, batch_size=4, learning_rate=0.1, head_only_epochs=1)
-    network = NetworkRecipe("small_resnet", {"widths": [8, 8, 8, 8], "dropout": 0.5})
+    network = NetworkRecipe("small_cnn", {"widths": [8, 8, 8], "dropout": 0.5})
     recipe = dataclasses.replace(
         QUICK.classifier, network=network, fit=fit_recipe, augmentation=PLAIN, window_px=64, context=1.0
     )
@@ -151,6 +151,17 @@ def test_accumulation_steps_as_one_large_batch(tmp_path):
         networks.append(fit_network(task, recipe, tmp_path / str(batch_size), "k", 7, CPU, lambda r, e: None).network)
     for one, other in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-7, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [NetworkRecipe("small_cnn", {"widths": [8, 8]}), NetworkRecipe("small_cnn", {"depth": 3}), NetworkRecipe("x", {})],
+)
+def test_a_network_that_can_not_be_built_is_a_clear_error(network):
+    data = ClassifierData(np.zeros((2, 8, 8), np.uint16), np.arange(2), np.zeros((2, 8, 8), bool), np.zeros(2, bool), 8)
+    recipe = dataclasses.replace(QUICK.classifier, network=network)
+    with pytest.raises(RecipeError, match=network.name):
+        ClassifierTask(recipe, data, np.arange(2), np.arange(0), 1, 2, 1)
 
 
 def test_out_of_memory_names_a_batch_that_fits():

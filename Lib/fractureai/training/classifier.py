@@ -12,13 +12,14 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fractureai.errors import RecipeError
 from fractureai.geometry import five_crop_corners
 from fractureai.networks.classifier import CLASSIFIERS, ClassifierOutput
 from fractureai.training.augmentation import change_values, draw_warps, value_transform, warp
 from fractureai.training.localizer import to_device
 from fractureai.training.loop import autocast
 from fractureai.training.recipe import ClassifierRecipe
-from fractureai.training.task import Batch, IntArray, Validation
+from fractureai.training.task import Batch, IntArray, Validation, build_network
 
 _VALIDATION_BATCH = 16
 
@@ -58,8 +59,9 @@ class ClassifierTask:
         positive_class: int,
     ) -> None:
         torch.manual_seed(seed)
-        build = CLASSIFIERS[recipe.network.name]
-        self.network: nn.Module = build(classes, positive_class, **recipe.network.parameters)
+        if recipe.network.name not in CLASSIFIERS:
+            raise RecipeError(f"There is no classifier {recipe.network.name}; known are {', '.join(CLASSIFIERS)}.")
+        self.network = build_network(CLASSIFIERS[recipe.network.name], recipe.network, classes, positive_class)
         self.training, self.validation = training, validation
         self._recipe, self._data, self._positive = recipe, data, positive_class
         self._values: Compose = value_transform(recipe.augmentation)

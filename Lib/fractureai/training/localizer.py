@@ -15,7 +15,7 @@ from fractureai.networks.hourglass import HourglassLocalizer, LandmarkOutput, ce
 from fractureai.training.augmentation import change_values, draw_warps, value_transform, warp
 from fractureai.training.loop import autocast
 from fractureai.training.recipe import LocalizerRecipe
-from fractureai.training.task import Batch, IntArray, Validation
+from fractureai.training.task import Batch, IntArray, Validation, build_network
 
 _VALIDATION_BATCH = 16
 
@@ -53,7 +53,7 @@ class LocalizerTask:
         self, recipe: LocalizerRecipe, data: LocalizerData, training: IntArray, validation: IntArray, seed: int
     ) -> None:
         torch.manual_seed(seed)
-        self.network: nn.Module = HourglassLocalizer(data.landmarks.shape[1], **recipe.network.parameters)
+        self.network = build_network(HourglassLocalizer, recipe.network, data.landmarks.shape[1])
         self.training, self.validation = training, validation
         self._recipe, self._data = recipe, data
         self._values: Compose = value_transform(recipe.augmentation)

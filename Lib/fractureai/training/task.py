@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from fractureai.errors import RecipeError
+from fractureai.training.recipe import NetworkRecipe
 
 IntArray = npt.NDArray[np.int64]
 
@@ -37,6 +41,18 @@ class Validation:
 
     loss: float
     metric: float
+
+
+def build_network(build: Callable[..., nn.Module], recipe: NetworkRecipe, *arguments: int) -> nn.Module:
+    """Build a network with the parameters of a recipe.
+
+    Raises:
+        RecipeError: the network does not take these parameters.
+    """
+    try:
+        return build(*arguments, **recipe.parameters)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"The network {recipe.name} can not be built with {recipe.parameters}: {error}.") from error
 
 
 class Task(Protocol):

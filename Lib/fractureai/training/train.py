@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ def train(
     device: str = "auto",
     resume: bool = True,
     progress: ProgressCallback | None = None,
+    command: str = "",
 ) -> Path:
     """Train the localizers and classifiers of every annotated view; write and return ``out_folder/bundle``.
 
@@ -51,6 +51,7 @@ def train(
         device: see `choose_device`.
         resume: False to throw away what an earlier run left in ``out_folder``.
         progress: receives messages.
+        command: what to print in the model card as the command that made the bundle; "": the one of this training.
 
     Raises:
         FractureAIError: the dataset, its splits, the recipe or the device can not be used, or memory ran out.
@@ -67,7 +68,8 @@ def train(
     views = {view.name: view for view in dataset.site.views}
     trained = {name: train_view(run, views[name], samples[name]) for name in samples}
     clock.text("writing the bundle")
-    return _write(run, views, samples, trained)
+    command = command or f"fractureai train {dataset.name} OUT --recipe {recipe.name}"
+    return _write(run, views, samples, trained, command)
 
 
 def _usable_samples(dataset: Dataset, recipe: Recipe, raters: Sequence[str] | None) -> dict[str, tuple[Sample, ...]]:
@@ -105,6 +107,7 @@ def _write(
     views: Mapping[str, ViewProfile],
     samples: Mapping[str, Sequence[Sample]],
     trained: Mapping[str, TrainedView],
+    command: str,
 ) -> Path:
     models = {name: _view_models(run.recipe, view) for name, view in trained.items()}
     files = {}
@@ -130,7 +133,7 @@ def _write(
         data=_data_facts(run.dataset, everything, mark, trained, simulated=simulated),
         metrics={name: _metrics(views[name], view) for name, view in trained.items()},
         versions=_versions(),
-        command=" ".join(["fractureai", *sys.argv[1:]]),
+        command=command,
         notice=fractureai.SIMULATED_DATA_NOTICE if simulated else "not for clinical use",
         created=today,
     )
