@@ -166,7 +166,8 @@ def _named(model: ViewModels, view: str) -> ViewModels:
 def f1_threshold(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> float:
     """Return the probability threshold that maximises F1 on held-out samples (DeepWrist, Cross-validation).
 
-    It lies half-way between the smallest probability that is called positive and the next smaller one.
+    It lies half-way between the smallest probability that is called positive and the next smaller one; of several
+    equally good ones the nearest to 0.5 is taken.
 
     Raises:
         TrainingError: the held-out samples do not hold both classes.
@@ -177,9 +178,9 @@ def f1_threshold(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.fl
         )
     precision, recall, thresholds = precision_recall_curve(labels, probabilities)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    best = float(thresholds[int(np.argmax(f1[:-1]))])
-    below = probabilities[probabilities < best]
-    return float((best + (below.max() if below.size else 0.0)) / 2)
+    between = (thresholds + np.concatenate([[0.0], thresholds[:-1]])) / 2
+    best = between[np.isclose(f1[:-1], f1[:-1].max())]
+    return float(best[np.argmin(np.abs(best - 0.5))])
 
 
 def landmark_limits(view: TrainedView) -> LandmarkLimits:
