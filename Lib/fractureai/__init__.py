@@ -1,4 +1,4 @@
-"""FractureAI: radiographs come in, people mark them, models learn from the marks, readings go back to where people look."""
+"""FractureAI: people mark radiographs, models learn from the marks, readings go back to where people look."""
 
 __version__ = "0.1.0"
 

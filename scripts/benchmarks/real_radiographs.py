@@ -1,6 +1,6 @@
 """Read real radiographs with a bundle and show where it looks: python scripts/benchmarks/real_radiographs.py DATA OUT.
 
-DATA holds ``hand_landmarks`` (images with known points) and ``wrist_xray`` (wrists listed with their view in MANIFEST.csv).
+DATA holds ``hand_landmarks`` (images with known points) and ``wrist_xray`` (wrists and their views in MANIFEST.csv).
 Prints the landmark errors on the hands, and writes contact sheets with landmarks and region of interest of every image,
 so that a person can look at each one. A few images show that a pipeline works; they support no claim of accuracy.
 """
