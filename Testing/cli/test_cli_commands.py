@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli-demo")]
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTED = ROOT / "docs" / "command-line.md"
-DEMO_BUNDLE = ROOT / "Lib" / "fractureai" / "bundles" / "demo"
 
 
 def parsed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -97,7 +96,6 @@ def test_demo_refuses_the_folder_of_another_demo(fractureai: Run, demo: Demo) ->
     assert "other settings" in done.stderr
 
 
-@pytest.mark.skipif(not DEMO_BUNDLE.is_dir(), reason=f"this checkout has no demo bundle ({DEMO_BUNDLE})")
 def test_quick_look_reads_with_the_bundle_that_comes_along(fractureai: Run, demo: Demo, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
