@@ -32,8 +32,9 @@ CODES = (
 )
 """Every code a `Referral` can have."""
 
-ROI_INSIDE_MIN = 0.85
-"""Share of the region of interest that must lie on the image."""
+ROI_INSIDE_MIN = 0.6
+"""Share of the region of interest that must lie on the image. A wrist is often collimated more narrowly than the region
+of 70 or 90 mm is wide, and such images train the model too; less than this means that the wrist itself is cut."""
 
 BORDER_SHARE = 0.01
 """A landmark nearer to the image's border than this share of its side counts as lying on it."""
