@@ -2,7 +2,7 @@
 
     python scripts/make_demo_bundle.py WORK_FOLDER
 
-The simulated studies, the splits and the training all follow from the numbers below and the recipe ``quick``. Run again
+The simulated studies, the splits and the training all follow from the numbers below and the recipe ``demo``. Run again
 in the same folder it goes on where it stopped.
 """
 
@@ -31,7 +31,7 @@ def main() -> None:
     work = parser.parse_args().work
     dataset = _dataset(work / "demo-wrists")
     command = "python scripts/make_demo_bundle.py WORK_FOLDER"
-    bundle = train(dataset.folder, work / "training", "quick", device="cpu", progress=_print, command=command)
+    bundle = train(dataset.folder, work / "training", "demo", device="cpu", progress=_print, command=command)
     shutil.rmtree(TARGET, ignore_errors=True)
     shutil.copytree(bundle, TARGET)
     print(f"The demo bundle is in {TARGET}.")
