@@ -67,3 +67,7 @@ class BundleError(FileError):
 
 class EvaluationError(FractureAIError):
     """Labels, probabilities or readings that can not be evaluated."""
+
+
+class ServerError(FractureAIError):
+    """A server that does not answer, refuses, or is none of ours."""

@@ -8,7 +8,7 @@ import sys
 CODE = """
 import sys, time
 start = time.perf_counter()
-import fractureai.dataset, fractureai.radiograph
+import fractureai.dataset, fractureai.radiograph, fractureai.client
 print(time.perf_counter() - start)
 print([name for name in ("torch", "monai", "slicer", "onnxruntime", "matplotlib", "SimpleITK") if name in sys.modules])
 """
@@ -22,7 +22,10 @@ def main() -> None:
     ]
     times = sorted(float(run.stdout.splitlines()[0]) for run in runs)
     heavy = runs[0].stdout.splitlines()[1]
-    print(f"import fractureai.dataset, fractureai.radiograph: best {times[0]:.3f} s, median {times[RUNS // 2]:.3f} s")
+    print(
+        "import fractureai.dataset, fractureai.radiograph, fractureai.client: "
+        f"best {times[0]:.3f} s, median {times[RUNS // 2]:.3f} s"
+    )
     print(f"heavy modules loaded with them: {heavy}")
 
 
