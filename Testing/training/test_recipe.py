@@ -36,7 +36,7 @@ def test_every_shipped_recipe_loads():
         ("seed = 1", 'seed = "one"', "seed"),
         ("learning_rate = 3e-3", "learning_speed = 3e-3", "learning_speed"),
         ('optimizer = "adamw"', 'optimizer = "adam"', "optimizer"),
-        ("input_px = 192", "input_px = 190", "input_px"),
+        ("input_px = 256", "input_px = 250", "input_px"),
         ('crops = "centre"', 'crops = "center"', "crops"),
         ("format_version = 1", "format_version = 9", "format_version"),
         ("[classifier]\n", "[klassifier]\n", "klassifier"),
