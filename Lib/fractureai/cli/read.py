@@ -150,10 +150,13 @@ def print_reading(prediction: Prediction, document: dict[str, Any]) -> None:
 
 
 def reading_line(prediction: Prediction) -> str:
-    """Return decision, probability and threshold in one line."""
+    """Return decision, probability and threshold in one line; a referred reading says so first."""
+    from fractureai.inference.pipeline import NOT_SURE
+
     if prediction.probability is None:
         return prediction.decision_text
-    return f"{prediction.decision_text}, {prediction.probability:.3f} (threshold {prediction.threshold:.3f})"
+    reading = f"{prediction.decision_text}, {prediction.probability:.3f} (threshold {prediction.threshold:.3f})"
+    return f"{NOT_SURE}. Its reading: {reading}" if prediction.refer else reading
 
 
 def _holds_studies(path: Path) -> bool:
