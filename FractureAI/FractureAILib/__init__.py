@@ -1,0 +1,1 @@
+"""The panels of the module FractureAI, and what they share."""
