@@ -16,6 +16,9 @@ class Session:
         engine: the way to the server that reads and trains.
         dataset_changed, rater_changed, blinded_changed: emitted after the change, without values.
         message: emitted with (text, is_alarm); shown in the panel's footer.
+        show_radiographs: emitted with (title, radiograph ids): bring the worklist to the front, showing only these,
+            under the title (for example "No label").
+        model_changed: emitted without values when another model reads from now on.
     """
 
     def __init__(self) -> None:
@@ -26,6 +29,8 @@ class Session:
         self.rater_changed = Signal()
         self.blinded_changed = Signal()
         self.message = Signal()
+        self.show_radiographs = Signal()
+        self.model_changed = Signal()
         self._dataset: Dataset | None = None
         self._rater = self.settings.rater
         self._blinded = self.settings.blinded
