@@ -4,7 +4,7 @@ from fractureai.cli.read import reading_line
 from fractureai.inference.prediction import Prediction, Referral
 
 
-def reading(*referrals: Referral) -> Prediction:
+def reading(*referrals: Referral, interval: tuple[float, float] | None = None) -> Prediction:
     return Prediction(
         study="s",
         views=(),
@@ -16,11 +16,17 @@ def reading(*referrals: Referral) -> Prediction:
         referrals=referrals,
         model="m",
         notice="",
+        interval=interval,
     )
 
 
 def test_a_reading_says_its_decision() -> None:
     assert reading_line(reading()) == "Fracture likely, 0.670 (threshold 0.490)"
+
+
+def test_a_reading_says_how_steady_it_is() -> None:
+    line = reading_line(reading(interval=(0.61234, 0.72)))
+    assert line == "Fracture likely, 0.670 (threshold 0.490, 95 % CI 0.612-0.720)"
 
 
 def test_a_referred_reading_says_first_that_it_is_not_to_be_used() -> None:

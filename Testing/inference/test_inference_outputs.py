@@ -43,7 +43,14 @@ def test_reading_with_files(pipeline, study, tmp_path):
     reading = prediction_to_json(prediction, tmp_path / "out", radiographs={r.sop_instance_uid: r for r in study})
     validate(reading)
     assert reading["study"] == "1.2.3"
-    assert reading["ensemble"] == {"probability": prediction.probability, "threshold": 0.5}
+    assert reading["ensemble"] == {
+        "probability": prediction.probability,
+        "threshold": 0.5,
+        "interval": list(prediction.interval),
+        "interval_text": "95 % interval over 2 folds and 10 test-time crops of 2 radiographs: "
+        "how steady the model is, not how often it is right",
+    }
+    assert reading["views"][0]["interval"] == list(prediction.views[0].interval)
     assert reading["decision_text"] == "Fracture likely"
     assert reading["not_a_medical_device"] == "Not a medical device."
     assert [entry["name"] for entry in reading["views"][1]["landmarks"]] == ["dorsal_rim", "palmar_rim", "wrist_centre"]
@@ -69,6 +76,7 @@ def test_reading_of_nothing(pipeline, tmp_path):
     reading = prediction_to_json(pipeline.read(tmp_path / "missing.dcm"), tmp_path / "out")
     validate(reading)
     assert reading["ensemble"]["probability"] is None
+    assert (reading["ensemble"]["interval"], reading["ensemble"]["interval_text"]) == (None, "")
     assert (reading["decision"], reading["refer"], len(reading["problems"])) == ("refer", True, 1)
 
 

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -132,6 +134,60 @@ def test_landmarks_are_the_mean_over_folds(tmp_path):
     view = Pipeline.load(folder, runtime=Shifted).read(scene.radiograph).views[0]
     moved = np.array(list(view.landmarks.values())) - np.array(scene.landmarks)
     np.testing.assert_allclose(moved.mean(axis=0), [0.04 * 400, 0], atol=0.5)
+
+
+def test_stages_are_told_and_what_the_follower_raises_ends_the_reading(pipeline):
+    stages = []
+    pipeline.read([make_scene().radiograph, make_scene(view="LAT", name="LAT").radiograph], on_stage=stages.append)
+    one = ["read", "localize", "crop", "classify"]
+    assert stages == ["read", "read", *one, *one]
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(stage):
+        stages.append(stage)
+        if stage == "crop":
+            raise StoppedError
+
+    stages.clear()
+    with pytest.raises(StoppedError):
+        pipeline.read(make_scene().radiograph, on_stage=stop)
+    assert stages == ["read", "read", "localize", "crop"]
+
+
+def test_the_interval_is_the_bootstrap_over_folds_and_crops(pipeline):
+    study = [make_scene(finding_mm=(15.0, 37.0)).radiograph, make_scene(view="LAT", name="LAT").radiograph]
+    prediction = pipeline.read(study)
+    for view in prediction.views:
+        low, high = view.interval
+        assert 0 <= low <= view.probability <= high <= 1
+    edge, whole = (view.interval[1] - view.interval[0] for view in prediction.views)
+    assert edge > 0.1  # some crops do not hold the finding
+    assert whole < 0.05  # all crops hold it: only the folds differ
+    low, high = prediction.interval
+    assert low <= prediction.probability <= high
+    assert high - low == pytest.approx(edge / 2, rel=0.25)
+    assert pipeline.read(study).interval == prediction.interval
+    assert pipeline.read(study[:1]).interval == pipeline.read(study[:1]).views[0].interval
+
+
+def test_networks_are_loaded_once_by_many_threads(bundle_folder):
+    loaded = []
+
+    def factory(path):
+        loaded.append(path)
+        time.sleep(0.02)
+        return OnnxRuntime(path, threads=1)
+
+    shared = Pipeline.load(bundle_folder, runtime=factory)
+    radiograph = make_scene().radiograph
+    with ThreadPoolExecutor(8) as pool:
+        found = {prediction.probability for prediction in pool.map(shared.read, [radiograph] * 16)}
+    assert len(found) == 1
+    assert len(loaded) == len(set(loaded)) == 3
+    shared.load_networks()
+    assert len(loaded) == len(set(loaded)) == 6
 
 
 def test_timings_name_the_stages(pipeline):

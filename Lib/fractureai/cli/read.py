@@ -16,6 +16,7 @@ from fractureai.errors import FractureAIError
 
 if TYPE_CHECKING:
     from fractureai.inference import Pipeline, Prediction
+    from fractureai.inference.interval import Interval
     from fractureai.radiograph import StudyListing
 
 NAME = "read"
@@ -139,7 +140,10 @@ def print_reading(prediction: Prediction, document: dict[str, Any]) -> None:
     """Print a reading for people."""
     console.result(f"Study {prediction.study}: {reading_line(prediction)}")
     for view in prediction.views:
-        console.result(f"  {view.view:4} {view.probability:.3f} (threshold {view.threshold:.3f})  {view.file}")
+        about = f"(threshold {view.threshold:.3f}{interval_note(view.interval)})"
+        console.result(f"  {view.view:4} {view.probability:.3f} {about}  {view.file}")
+    if prediction.interval_text:
+        console.result(f"  CI: {prediction.interval_text}.")
     for reason in prediction.referrals:
         console.result(f"  Refer: {reason.text}")
     for problem in prediction.problems:
@@ -155,8 +159,14 @@ def reading_line(prediction: Prediction) -> str:
 
     if prediction.probability is None:
         return prediction.decision_text
-    reading = f"{prediction.decision_text}, {prediction.probability:.3f} (threshold {prediction.threshold:.3f})"
+    about = f"(threshold {prediction.threshold:.3f}{interval_note(prediction.interval)})"
+    reading = f"{prediction.decision_text}, {prediction.probability:.3f} {about}"
     return f"{NOT_SURE}. Its reading: {reading}" if prediction.refer else reading
+
+
+def interval_note(interval: Interval | None) -> str:
+    """Return the interval as it stands behind a threshold; "" when there is none."""
+    return "" if interval is None else f", 95 % CI {interval[0]:.3f}-{interval[1]:.3f}"
 
 
 def _holds_studies(path: Path) -> bool:

@@ -42,6 +42,7 @@ def load_reading(path: Path) -> tuple[Prediction, list[tuple[Radiograph, ViewPre
             notice=document["notice"],
             timings_ms=document["timings_ms"],
             problems=tuple(document["problems"]),
+            interval=_interval(document["ensemble"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(
@@ -82,7 +83,14 @@ def _view(path: Path, view: dict[str, Any], radiograph: Radiograph) -> tuple[Rad
         spacing_source=view["spacing_source"],
         features=np.zeros((0, 0), dtype=np.float32),
         image_shape=radiograph.shape,
+        interval=_interval(view),
     )
+
+
+def _interval(table: dict[str, Any]) -> tuple[float, float] | None:
+    """Return a stored interval; readings of earlier versions have none."""
+    found = table.get("interval")
+    return None if found is None else (float(found[0]), float(found[1]))
 
 
 def _beside(path: Path, stored: str) -> Path:

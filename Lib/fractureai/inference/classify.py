@@ -21,11 +21,13 @@ class Classification:
 
     Attributes:
         fold_probabilities: (folds,) of the positive class; each the mean over the windows.
+        crop_probabilities: (folds, windows) of the positive class.
         activation_map: (side, side) in pixels of the region, 0..1 (share of the maximum); mean over folds and windows.
         features: (folds, channels) pooled features; mean over the windows.
     """
 
     fold_probabilities: npt.NDArray[np.float64]
+    crop_probabilities: npt.NDArray[np.float64]
     activation_map: FloatArray
     features: FloatArray
 
@@ -80,10 +82,11 @@ def classify(
     """
     windows = cut_windows(region, window_px, crops, mirror)
     outputs = [network.run(windows.batch) for network in classifiers]
-    probabilities = [output["probability"][:, positive].mean(dtype=float) for output in outputs]
+    probabilities = np.array([output["probability"][:, positive] for output in outputs], dtype=float)
     maps = np.stack([output["activation_map"] for output in outputs]).mean(axis=0, dtype=np.float32)
     return Classification(
-        np.array(probabilities),
+        probabilities.mean(axis=1),
+        probabilities,
         merge_windows(maps, windows.corners, windows.mirrored, window_px, region.shape[0]),
         np.stack([output["features"].mean(axis=0) for output in outputs]),
     )

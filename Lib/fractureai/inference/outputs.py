@@ -45,7 +45,12 @@ def prediction_to_json(
     return {
         "study": prediction.study,
         "views": views,
-        "ensemble": {"probability": prediction.probability, "threshold": prediction.threshold},
+        "ensemble": {
+            "probability": prediction.probability,
+            "threshold": prediction.threshold,
+            "interval": list(prediction.interval) if prediction.interval else None,
+            "interval_text": prediction.interval_text,
+        },
         "decision": prediction.decision,
         "decision_text": prediction.decision_text,
         "refer": prediction.refer,
@@ -69,6 +74,8 @@ def _view(
         "view": view.view,
         "side": view.side,
         "probability": view.probability,
+        "interval": list(view.interval) if view.interval else None,
+        "interval_text": view.interval_text,
         "fold_probabilities": [float(value) for value in view.fold_probabilities],
         "threshold": view.threshold,
         "landmarks": [{"name": name, "row": row, "col": col} for name, (row, col) in view.landmarks.items()],

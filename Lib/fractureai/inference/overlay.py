@@ -125,6 +125,13 @@ def _panel_width(panel_px: int, radiograph: Radiograph, view: ViewPrediction) ->
     return panel_px * float(np.clip(shape, 0.62, 1.6))
 
 
+def _interval(prediction: Prediction) -> str:
+    if prediction.interval is None:
+        return ""
+    low, high = prediction.interval
+    return f", 95 % CI {low:.2f}-{high:.2f}"
+
+
 Line = tuple[str, float, str, str]  # text, pixels high, colour, weight
 
 
@@ -133,7 +140,7 @@ def _head_lines(layout: _Layout, pairs: Sequence[Pair], prediction: Prediction) 
     lines: list[Line] = []
     verdict = prediction.decision_text
     if prediction.probability is not None:
-        verdict += f"   {prediction.probability:.2f}   (threshold {prediction.threshold:.2f})"
+        verdict += f"   {prediction.probability:.2f}   (threshold {prediction.threshold:.2f}{_interval(prediction)})"
     if prediction.refer:
         lines.append((NOT_SURE, layout.fit(NOT_SURE, 26), ALARM, "bold"))
         for reason in prediction.referrals:

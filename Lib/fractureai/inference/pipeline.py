@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from fractureai.bundle import Bundle, ViewModels, load_bundle
 from fractureai.errors import GeometryError, RadiographError
 from fractureai.geometry import Spacing, crop_roi, roi_from_landmarks, spacing_from_landmarks
 from fractureai.inference import referral
-from fractureai.inference.classify import classify
+from fractureai.inference.classify import Classification, classify
+from fractureai.inference.interval import Interval, bootstrap_means, percentile_interval
 from fractureai.inference.localize import Localization, localize
 from fractureai.inference.prediction import Prediction, Referral, ViewPrediction
 from fractureai.inference.runtime import OnnxRuntime, Runtime, RuntimeFactory
@@ -50,18 +52,22 @@ NOT_SURE = "Not sure: please read without me"
 
 STAGES = ("read", "localize", "crop", "classify", "total")
 
+OnStage: TypeAlias = Callable[[str], None]
+"""Is called with the name of a stage (`STAGES` without ``total``) before it begins; what it raises ends the reading."""
+
 
 class Pipeline:
     """Reads studies with the models of one bundle. Make one with `Pipeline.load`.
 
     Attributes:
         bundle: the bundle.
+        readers: view profile's name -> what reads that view.
     """
 
     def __init__(self, bundle: Bundle, factory: RuntimeFactory) -> None:
         self.bundle = bundle
-        self._readers = {
-            name: _ViewReader(bundle, bundle.site.view(name), models, factory)
+        self.readers: Mapping[str, ViewReader] = {
+            name: ViewReader(bundle, bundle.site.view(name), models, factory)
             for name, models in bundle.spec.views.items()
         }
 
@@ -85,6 +91,15 @@ class Pipeline:
         factory = functools.partial(OnnxRuntime, threads=threads) if isinstance(runtime, str) else runtime
         return cls(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), factory)
 
+    def load_networks(self) -> None:
+        """Load all networks now, so that the first reading is as quick as the others.
+
+        Raises:
+            BundleError: a network can not be loaded.
+        """
+        for reader in self.readers.values():
+            reader.load()
+
     def read(
         self,
         study: Source | HasRadiographs | Sequence[Source],
@@ -93,6 +108,7 @@ class Pipeline:
         side: str | None = None,
         spacing_mm: Spacing | float | None = None,
         name: str | None = None,
+        on_stage: OnStage | None = None,
     ) -> Prediction:
         """Read the radiographs of one study of one body side.
 
@@ -104,8 +120,9 @@ class Pipeline:
             view, side: override what the headers say, for all radiographs.
             spacing_mm: (row, column) spacing, or one number for both; overrides the headers.
             name: what to call the study; None: its Study Instance UID, else the first file's name.
+            on_stage: follows the stages of each radiograph, and ends the reading by raising.
         """
-        job = _Job(self.bundle)
+        job = _Job(self.bundle, on_stage)
         spacing = (float(spacing_mm),) * 2 if isinstance(spacing_mm, int | float) else spacing_mm
         given: dict[str, Any] = {"view": view, "side": side, "spacing_mm": spacing}
         sources = _sources(study)
@@ -117,15 +134,15 @@ class Pipeline:
 
     def _read_views(self, job: _Job, radiographs: Sequence[Radiograph]) -> None:
         unsupported = []
-        chosen: list[tuple[_ViewReader, Radiograph]] = []
+        chosen: list[tuple[ViewReader, Radiograph]] = []
         for radiograph in radiographs:
             profile = self.bundle.site.view_for(radiograph.view)
             if radiograph.view == UNKNOWN:
-                job.refer(referral.unknown_view_referral(radiograph, tuple(self._readers)))
-            elif profile is None or profile.name not in self._readers:
-                unsupported.append(referral.unsupported_view_referral(radiograph, tuple(self._readers)))
+                job.refer(referral.unknown_view_referral(radiograph, tuple(self.readers)))
+            elif profile is None or profile.name not in self.readers:
+                unsupported.append(referral.unsupported_view_referral(radiograph, tuple(self.readers)))
             else:
-                chosen.append((self._readers[profile.name], radiograph))
+                chosen.append((self.readers[profile.name], radiograph))
         names = [reader.profile.name for reader, _ in chosen]
         for reader, radiograph in chosen:
             several = names.count(reader.profile.name) > 1
@@ -159,6 +176,7 @@ class Pipeline:
             notice=spec.notice,
             timings_ms=dict(job.timings_ms),
             problems=tuple(job.problems),
+            interval=None if probability is None else job.interval(probability),
         )
 
     def _decision(self, probability: float | None, threshold: float) -> tuple[str, str]:
@@ -174,20 +192,35 @@ class _Job:
     """What is gathered while one study is read."""
 
     bundle: Bundle
+    on_stage: OnStage | None = None
     views: list[ViewPrediction] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     _seen: set[str] = field(default_factory=set)
+    _means: dict[str, list[npt.NDArray[np.float64]]] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
+        if self.on_stage is not None and stage != "total":
+            self.on_stage(stage)
         start = time.perf_counter()
         yield
         self.timings_ms[stage] += (time.perf_counter() - start) * 1000
 
     def refer(self, *reasons: Referral) -> None:
         self.referrals += reasons
+
+    def add(self, view: ViewPrediction, result: Classification) -> None:
+        """Take the reading of a radiograph, with its interval."""
+        means = bootstrap_means(result.crop_probabilities, len(self.views))
+        self._means.setdefault(view.view, []).append(means)
+        self.views.append(replace(view, interval=percentile_interval(means, view.probability)))
+
+    def interval(self, probability: float) -> Interval:
+        """Return the interval of the study: each resample is averaged as the probabilities are."""
+        by_view = [np.mean(means, axis=0) for means in self._means.values()]
+        return percentile_interval(np.mean(by_view, axis=0), probability)
 
     def take(self, source: Source, given: dict[str, Any]) -> Radiograph | None:
         """Read one radiograph; None when it can not be read or was taken before."""
@@ -207,31 +240,59 @@ class _Job:
         return radiograph
 
 
-class _ViewReader:
-    """Reads radiographs of one view."""
+class ViewReader:
+    """Reads radiographs of one view.
+
+    Attributes:
+        profile: the view's landmarks and region of interest.
+        models: the networks and bounds of this view.
+    """
 
     def __init__(self, bundle: Bundle, profile: ViewProfile, models: ViewModels, factory: RuntimeFactory) -> None:
         self.profile = profile
-        self._bundle, self._models, self._factory = bundle, models, factory
+        self.models = models
+        self._bundle, self._factory = bundle, factory
+        self._localizers: list[Runtime] = []
+        self._classifiers: list[Runtime] = []
+        self._loading = threading.Lock()
 
-    @functools.cached_property
-    def _localizers(self) -> list[Runtime]:
-        return [self._factory(self._bundle.path(relative)) for relative in self._models.localizers]
+    def load(self) -> None:
+        """Load the networks of both stages unless they are there; safe to call from several threads."""
+        self._load(self._localizers, self.models.localizers)
+        self._load(self._classifiers, self.models.classifiers)
 
-    @functools.cached_property
-    def _classifiers(self) -> list[Runtime]:
-        return [self._factory(self._bundle.path(relative)) for relative in self._models.classifiers]
+    def localize(self, image: npt.NDArray[np.float32]) -> Localization:
+        """Find the landmarks on a normalised radiograph."""
+        self._load(self._localizers, self.models.localizers)
+        return localize(image, self._localizers, self._bundle.spec.localizer_size_px)
+
+    def _classify(self, region: npt.NDArray[np.float32]) -> Classification:
+        self._load(self._classifiers, self.models.classifiers)
+        site = self._bundle.site
+        return classify(
+            region,
+            self._classifiers,
+            window_px=self.models.window_px,
+            crops=self.models.crops,
+            mirror=self.models.mirror,
+            positive=site.classes.index(site.positive_class),
+        )
+
+    def _load(self, networks: list[Runtime], files: Sequence[str]) -> None:
+        with self._loading:
+            if not networks:
+                networks += [self._factory(self._bundle.path(relative)) for relative in files]
 
     def read(self, job: _Job, radiograph: Radiograph, label: str) -> None:
         """Localize, crop and classify; what was found, or why not, goes into the job."""
-        profile, spec = self.profile, self._bundle.spec
+        profile = self.profile
         with job.timed("read"):
             image = normalise(radiograph.pixels)
         if not image.any():
             job.refer(referral.blank_referral(label))
             return
         with job.timed("localize"):
-            found = localize(image, self._localizers, spec.localizer_size_px)
+            found = self.localize(image)
         try:
             with job.timed("crop"):
                 spacing = radiograph.spacing_mm or spacing_from_landmarks(found.landmarks_rc, profile)
@@ -240,16 +301,8 @@ class _ViewReader:
         except GeometryError:
             job.refer(referral.no_region_referral(label))
             return
-        site = self._bundle.site
         with job.timed("classify"):
-            result = classify(
-                region,
-                self._classifiers,
-                window_px=self._models.window_px,
-                crops=self._models.crops,
-                mirror=self._models.mirror,
-                positive=site.classes.index(site.positive_class),
-            )
+            result = self._classify(region)
         view = ViewPrediction(
             file=radiograph.path,
             sop_instance_uid=radiograph.sop_instance_uid,
@@ -257,7 +310,7 @@ class _ViewReader:
             side=radiograph.side,
             probability=float(result.fold_probabilities.mean()),
             fold_probabilities=result.fold_probabilities,
-            threshold=self._models.threshold,
+            threshold=self.models.threshold,
             landmarks=_named(profile, found.landmarks_rc),
             roi=roi,
             activation_map=result.activation_map,
@@ -265,17 +318,18 @@ class _ViewReader:
             spacing_source=radiograph.spacing_source if radiograph.spacing_mm else "landmarks",
             features=result.features,
             image_shape=radiograph.shape,
+            crops=result.crop_probabilities.shape[1],
         )
-        job.views.append(view)
+        job.add(view, result)
         self._judge(job, radiograph, label, found, view)
 
     def _judge(self, job: _Job, radiograph: Radiograph, label: str, found: Localization, view: ViewPrediction) -> None:
-        shape, limits = radiograph.shape, self._models.limits
+        shape, limits = radiograph.shape, self.models.limits
         job.refer(
             *referral.landmark_referrals(label, found, self.profile, limits, shape, radiograph.spacing_mm),
             *referral.roi_referrals(label, view.roi, shape),
             *([] if radiograph.spacing_mm else [referral.spacing_referral(label)]),
-            *referral.fold_referrals(label, view, self._models),
+            *referral.fold_referrals(label, view, self.models),
         )
 
 

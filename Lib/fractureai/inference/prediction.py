@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fractureai.geometry import Roi
+from fractureai.inference.interval import Interval, interval_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,9 @@ class ViewPrediction:
         spacing_mm, spacing_source: as used; ``landmarks`` as source when the image had none.
         features: (folds, channels) pooled features of the classifier.
         image_shape: rows and columns of the radiograph.
+        crops: test-time crops that each fold read.
+        interval: 95 % bootstrap interval of ``probability`` over folds and crops: how steady the model is, not how
+            often it is right. None for a reading stored before there was one.
     """
 
     file: Path
@@ -47,6 +51,13 @@ class ViewPrediction:
     spacing_source: str
     features: npt.NDArray[np.float32]
     image_shape: tuple[int, int]
+    crops: int = 1
+    interval: Interval | None = None
+
+    @property
+    def interval_text(self) -> str:
+        """What ``interval`` is over, and what it is not."""
+        return interval_text([len(self.fold_probabilities)], [self.crops])
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,8 @@ class Prediction:
         notice: what must stand beside every output of this bundle; may be "".
         timings_ms: stage -> milliseconds: ``read`` (with normalising), ``localize``, ``crop``, ``classify``, ``total``.
         problems: sentences on files that were not read, or read once though given twice.
+        interval: 95 % bootstrap interval of ``probability`` over folds and test-time crops of all radiographs; None
+            when nothing could be read.
     """
 
     study: str
@@ -94,3 +107,11 @@ class Prediction:
     notice: str
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    interval: Interval | None = None
+
+    @property
+    def interval_text(self) -> str:
+        """What ``interval`` is over, and what it is not; "" when nothing could be read."""
+        if not self.views:
+            return ""
+        return interval_text([len(view.fold_probabilities) for view in self.views], [view.crops for view in self.views])
