@@ -1,0 +1,62 @@
+"""A slice view with its slim bar; the counterpart of qMRMLSliceWidget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from .slice_view import SliceView
+
+
+class SliceWidget(QWidget):
+    """A slice view of one slice node, with the logic that fills it."""
+
+    def __init__(self, node: Any, application_logic: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        scene = node.GetScene()
+        self._logic = slicer.vtkMRMLSliceLogic()
+        self._logic.SetMRMLApplicationLogic(application_logic)
+        self._logic.SetMRMLScene(scene)
+        self._logic.SetSliceNode(node)
+        self._view = SliceView(self._logic, self)
+        self._view.setMRMLSliceNode(node)
+        self.setObjectName(f"qMRMLSliceWidget{node.GetLayoutName()}")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._view, 1)
+
+    def sliceLogic(self) -> Any:
+        """The logic that reslices the volumes for this view."""
+        return self._logic
+
+    def sliceView(self) -> SliceView:
+        """The view itself."""
+        return self._view
+
+    def mrmlSliceNode(self) -> Any:
+        """The slice node: orientation, field of view, offset."""
+        return self._logic.GetSliceNode()
+
+    def mrmlSliceCompositeNode(self) -> Any:
+        """The composite node: which volumes are shown, and how they are blended."""
+        return self._logic.GetSliceCompositeNode()
+
+    def mrmlScene(self) -> Any:
+        """The scene."""
+        return self._logic.GetMRMLScene()
+
+    def fitSliceToBackground(self) -> None:
+        """Show the whole background volume."""
+        self._logic.FitSliceToBackground()
+        self._logic.SnapSliceOffsetToIJK()
+
+    def interactorStyle(self) -> Any:
+        """The interaction rules of the view."""
+        return self._view.sliceViewInteractorStyle()
+
+    def finalize(self) -> None:
+        """Leave the scene and free the graphics resources."""
+        self._view.finalize()
