@@ -51,13 +51,13 @@ def pack(dataset: Dataset, zip_path: str | Path, raters: Sequence[str] | None = 
 def _write(archive: zipfile.ZipFile, dataset: Dataset, raters: Sequence[str] | None) -> None:
     for name in (SETTINGS, SPLITS, f"{dataset.site.name}.toml"):
         if (dataset.folder / name).is_file():
-            archive.writestr(_entry(name), (dataset.folder / name).read_bytes())
+            archive.writestr(zip_entry(name), (dataset.folder / name).read_bytes())
     rows = [_pack_image(archive, dataset, row) for row in dataset.radiographs]
-    archive.writestr(_entry(TABLE), rows_to_csv(rows))
+    archive.writestr(zip_entry(TABLE), rows_to_csv(rows))
     for rater in dataset.raters if raters is None else raters:
         for mark in dataset.annotations(rater, report=warn_of):
             name = dataset.annotation_path(mark.radiograph, rater).relative_to(dataset.folder).as_posix()
-            archive.writestr(_entry(name), annotation_to_json(mark))
+            archive.writestr(zip_entry(name), annotation_to_json(mark))
 
 
 def _pack_image(archive: zipfile.ZipFile, dataset: Dataset, row: RadiographRow) -> RadiographRow:
@@ -65,12 +65,13 @@ def _pack_image(archive: zipfile.ZipFile, dataset: Dataset, row: RadiographRow) 
     if not row.file or not path.is_file():
         raise DatasetError(path, f"the file of radiograph {row.id} is missing", "restore it, or remove the row")
     name = f"{IMAGES}/{encode_name(row.id)}{path.suffix.lower()}"
-    with path.open("rb") as source, archive.open(_entry(name), "w", force_zip64=True) as target:
+    with path.open("rb") as source, archive.open(zip_entry(name), "w", force_zip64=True) as target:
         shutil.copyfileobj(source, target, 1 << 20)
     return replace(row, file=name)
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
+def zip_entry(name: str) -> zipfile.ZipInfo:
+    """Return an entry that is the same whenever it is written."""
     entry = zipfile.ZipInfo(name, _DATE)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16

@@ -84,7 +84,7 @@ def make_splits(
             reason = "the splits are there already and are never changed, so that test patients stay unseen"
             raise DatasetError(path, reason, "use extend_splits for new patients, or remove the file to start over")
         splits = {**kept, **_assign(others, {}, fractions, folds, seed)}
-        write_atomically(path, _to_csv(splits))
+        write_atomically(path, splits_to_csv(splits))
     return splits
 
 
@@ -111,7 +111,7 @@ def extend_splits(
         _check_request(path, fractions, max(folds, 2), len(patients) + folds)
         kept, others = _kept_for_test(patients, test_strata)
         splits = {**kept, **old, **_assign(others, old, fractions, folds, seed)}
-        write_atomically(path, _to_csv(splits))
+        write_atomically(path, splits_to_csv(splits))
     return MappingProxyType(splits)
 
 
@@ -152,7 +152,8 @@ def _split_from(cells: Sequence[str]) -> Split | None:
     return Split(cells[1], int(cells[2]) if cells[2] else None)
 
 
-def _to_csv(splits: Mapping[str, Split]) -> bytes:
+def splits_to_csv(splits: Mapping[str, Split]) -> bytes:
+    """Return the content of splits.csv; same splits, same bytes."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_HEADER)
