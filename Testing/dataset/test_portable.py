@@ -17,7 +17,7 @@ from fractureai.errors import DatasetError
 from fractureai.phantom import write_dataset
 from fractureai.radiograph import read_radiograph
 
-SECRETS = ("Doe", "4711", "Secret", "20240131", "Musterstadt", "KH-77")
+SECRETS = ("Doe", "PAT-4711", "Secret", "Musterstadt", "KH-77")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def hospital(dataset, dicom_writer, tmp_path):
         path = dicom_writer(
             source / f"{number}.dcm",
             seed=number,
-            PatientID=f"4711-{number}",
+            PatientID=f"PAT-4711-{number}",
             PatientAge="095Y" if number == 0 else "042Y",
             InstitutionName="Musterstadt",
             AccessionNumber="KH-77",
