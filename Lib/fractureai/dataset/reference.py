@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fractureai.dataset.annotation import Annotation
 from fractureai.dataset.annotation_files import Reporter
+from fractureai.dataset.second_reading import first_reader
 from fractureai.dataset.table import RadiographRow
 from fractureai.errors import DatasetError
 from fractureai.radiograph.model import UNKNOWN
@@ -18,6 +19,11 @@ AUTHORITIES = ("consensus", "truth")
 """Raters that count before any person, in this order."""
 
 MODEL_PREFIX = "model:"
+
+
+def is_person(rater: str) -> bool:
+    """Tell whether a rater name is a person's first reading: no authority, no model, no second reading."""
+    return rater not in AUTHORITIES and not rater.startswith(MODEL_PREFIX) and first_reader(rater) is None
 
 
 def resolve_view(row: RadiographRow, annotation: Annotation | None) -> str:
@@ -71,7 +77,7 @@ def choose_references(dataset: Dataset, raters: Sequence[str] | None, report: Re
     if raters is not None:
         chosen = _first_done(dataset, raters, report)
     else:
-        people = [rater for rater in known if rater not in AUTHORITIES and not rater.startswith(MODEL_PREFIX)]
+        people = [rater for rater in known if is_person(rater)]
         chosen = _first_done(dataset, [rater for rater in AUTHORITIES if rater in known], report)
         chosen |= _only_person(dataset, people, set(chosen), report)
     return {row.id: chosen[row.id] for row in dataset.radiographs if row.id in chosen}
