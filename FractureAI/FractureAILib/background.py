@@ -81,6 +81,23 @@ class Background:
         """Whether any work has not been handed back yet."""
         return bool(self._pending)
 
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for all work and hand its results back now, without going through the event loop.
+
+        Args:
+            timeout_s: how long to wait at most.
+
+        Returns:
+            Whether everything has been handed back.
+        """
+        end = time.monotonic() + timeout_s
+        while self._pending:
+            try:
+                self._hand_on(self._results.get(timeout=max(0.0, end - time.monotonic())))
+            except queue.Empty:
+                return False
+        return True
+
     def stop(self) -> None:
         """Cancel everything and hand nothing back any more."""
         for task in self._pending:
@@ -108,8 +125,13 @@ class Background:
     def _pump(self) -> None:
         time.sleep(YIELD_S)
         for _ in range(self._results.qsize()):
-            task, call, value = self._results.get()
-            if call == self._finish or not task.cancelled():
-                call(value)
+            if self._results.empty():  # `wait` was called meanwhile
+                break
+            self._hand_on(self._results.get())
         if not self._pending:
             self._timer.stop()
+
+    def _hand_on(self, result: tuple[Task, Callable[..., Any], Any]) -> None:
+        task, call, value = result
+        if call == self._finish or not task.cancelled():
+            call(value)
