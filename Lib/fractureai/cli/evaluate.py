@@ -57,24 +57,13 @@ def evaluate_split(
     pipeline: Pipeline, dataset: Dataset, split: str | None, out: Path, raters: list[str] | None = None
 ) -> tuple[Evaluation, Path]:
     """Read a split with a progress bar, write the report, and return the figures and the report's path."""
-    from fractureai.evaluation import cases_from_predictions, error_gallery, evaluate, read_split, write_report
-    from fractureai.inference.overlay import render_overlay
+    from fractureai.evaluation import read_split, write_split_report
 
     with console.ProgressBar("Reading studies") as bar:
         reading = read_split(dataset, pipeline.read, split=split, raters=raters, progress=bar.advance)
     with console.status("Computing figures and writing the report ..."):
-        table = cases_from_predictions(dataset, reading.predictions, raters=raters)
-        evaluation = evaluate(table.cases, left_out=(*reading.left_out, *table.left_out))
-        report = write_report(
-            evaluation,
-            out,
-            gallery=error_gallery(dataset, table.cases, reading.predictions, render_overlay),
-            notice=pipeline.bundle.notice,
-            title=f"{pipeline.bundle.spec.title} on {dataset.name}",
-            facts={"Model": pipeline.bundle.id, "Dataset": dataset.name, "Split": split or ALL},
-            created=datetime.date.today().isoformat(),
-        )
-    return evaluation, report
+        today = datetime.date.today().isoformat()
+        return write_split_report(dataset, pipeline.bundle, reading, split, out, raters, created=today)
 
 
 def figure_rows(evaluation: Evaluation) -> list[list[str]]:

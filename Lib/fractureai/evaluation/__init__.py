@@ -16,6 +16,7 @@ from fractureai.evaluation.run import (
     read_split,
     studies,
 )
+from fractureai.evaluation.split_report import write_split_report
 from fractureai.evaluation.tables import evaluation_to_json
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "wilson",
     "worst_errors",
     "write_report",
+    "write_split_report",
 ]

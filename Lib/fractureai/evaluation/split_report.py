@@ -1,0 +1,55 @@
+"""From the readings of a split to the report, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fractureai.bundle import Bundle
+from fractureai.dataset import Dataset
+from fractureai.evaluation.evaluate import Evaluation, evaluate
+from fractureai.evaluation.report import write_report
+from fractureai.evaluation.run import SplitReading, cases_from_predictions, error_gallery
+
+
+def write_split_report(
+    dataset: Dataset,
+    bundle: Bundle,
+    reading: SplitReading,
+    split: str | None,
+    out: Path,
+    raters: Sequence[str] | None = None,
+    *,
+    created: str = "",
+) -> tuple[Evaluation, Path]:
+    """Set readings beside the reference annotations and write the report with a gallery of the worst errors.
+
+    Args:
+        dataset: whose marks count as the truth.
+        bundle: the model that read.
+        reading: of `read_split`.
+        split: its name, None for all; only named in the report.
+        out: folder of the report.
+        raters: see `Dataset.reference_annotations`.
+        created: date as text.
+
+    Returns:
+        The figures, and the path of the HTML page.
+
+    Raises:
+        DatasetError: no study has both a reading and a reference.
+    """
+    from fractureai.inference.overlay import render_overlay
+
+    table = cases_from_predictions(dataset, reading.predictions, raters=raters)
+    evaluation = evaluate(table.cases, left_out=(*reading.left_out, *table.left_out))
+    report = write_report(
+        evaluation,
+        out,
+        gallery=error_gallery(dataset, table.cases, reading.predictions, render_overlay),
+        notice=bundle.notice,
+        title=f"{bundle.spec.title} on {dataset.name}",
+        facts={"Model": bundle.id, "Dataset": dataset.name, "Split": split or "all"},
+        created=created,
+    )
+    return evaluation, report

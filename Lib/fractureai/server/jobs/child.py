@@ -1,0 +1,95 @@
+"""The process of one job: ``python -m fractureai.server.jobs.child FOLDER``.
+
+It writes its progress, its result or its one-sentence error into the job's events, everything else (what libraries
+print, stack traces) into its log. It ends itself, with its whole session, when the server that started it is gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from pathlib import Path
+
+from fractureai.errors import FractureAIError
+from fractureai.server.jobs import processes
+from fractureai.server.jobs.events import Reporter
+from fractureai.server.jobs.folder import append_event, read_job
+from fractureai.server.jobs.model import utc_now
+
+_WATCH_S = 0.5
+_NEEDS = {"torch": "train", "monai": "train", "onnxruntime": "read", "sklearn": "evaluate", "statsmodels": "evaluate"}
+
+
+def main(folder: Path) -> int:
+    """Do the job in a folder; return the exit code."""
+    _watch_parent(folder)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    job = read_job(folder)
+    print(f"{utc_now()} {job.kind}, process {os.getpid()}", flush=True)
+    try:
+        from fractureai.server.jobs import work
+
+        result = work.KINDS[job.kind](job, folder, Reporter(folder))
+    except FractureAIError as error:
+        sentence = str(error)
+    except ModuleNotFoundError as error:
+        sentence = _missing(error)
+    except MemoryError:
+        sentence = "Memory ran out; close other programs, or use a recipe with smaller images or batches."
+    except OSError as error:
+        sentence = _refused(error)
+    except Exception:  # noqa: BLE001  # the sentence must be written, whatever it was
+        sentence = f"The job ended with a mistake of FractureAI ({job.kind}); its log says more."
+    else:
+        append_event(folder, "result", result)
+        print(f"{utc_now()} done", flush=True)
+        return 0
+    traceback.print_exc()
+    append_event(folder, "error", {"text": sentence})
+    return 1
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    extra = _NEEDS.get(str(error.name).split(".")[0], "train")
+    return f"{error.name} is needed for this and is not installed; install what {extra} needs, then continue."
+
+
+def _refused(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "The disk is full; free some space, then continue."
+    return f"{error.filename or 'A file'}: {error.strerror or error}; correct that, then continue."
+
+
+def _watch_parent(folder: Path) -> None:
+    """End all processes of this job when the server is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while _is_there(parent):
+            time.sleep(_WATCH_S)
+        print(f"{utc_now()} the server is gone; this job ends", flush=True)
+        for process in processes.find(folder):
+            process.kill()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="fractureai-parent").start()
+
+
+def _is_there(parent: int) -> bool:
+    if os.name != "nt":
+        return os.getppid() == parent
+    import psutil
+
+    return psutil.pid_exists(parent)
+
+
+if __name__ == "__main__":
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    sys.exit(main(Path(sys.argv[1])))
