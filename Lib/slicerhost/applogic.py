@@ -1,15 +1,15 @@
 """The scene, the application logic and the module logics, as Slicer's application object sets them up at start.
 
-`install(slicer)` makes `slicer.mrmlScene` and fills `slicer.modules` with the modules whose logic slicer-core ships. What
-desktop Slicer does in Qt plugins and module classes (subject hierarchy items that come and go with their nodes, default
-slice orientations, modules that answer to one another) is done here by observers on the scene.
+`install(slicer)` makes `slicer.mrmlScene` and fills `slicer.modules` with the modules whose logic slicer-core ships.
+What desktop Slicer does in Qt plugins and module classes (subject hierarchy items that come and go with their nodes,
+default slice orientations, modules that answer to one another) is done here by observers on the scene.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 import types
-from pathlib import Path
 from typing import Any
 
 import vtk
@@ -115,9 +115,9 @@ class SubjectHierarchyKeeper:
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _node_added(self, scene: Any, _event: str, node: Any) -> None:
-        if node is None or node.IsA("vtkMRMLSubjectHierarchyNode"):
+        if node is not None and node.IsA("vtkMRMLSubjectHierarchyNode"):
             self.hierarchy()
-        elif not scene.IsImporting():
+        elif node is not None and not scene.IsImporting():
             self.add(node)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
@@ -144,8 +144,8 @@ class SubjectHierarchyKeeper:
 def install(slicer: Any) -> Any:
     """Make `slicer.mrmlScene` and the module logics; returns the application logic.
 
-    Sets `slicer.mrmlScene`, `slicer.modules.<name>` and `slicer.moduleNames.<Name>` for the modules in `MODULE_LOGICS` and
-    Colors. A second call returns the same logic.
+    Sets `slicer.mrmlScene`, `slicer.modules.<name>` and `slicer.moduleNames.<Name>` for the modules in `MODULE_LOGICS`
+    and Colors. A second call returns the same logic.
 
     Args:
         slicer: the module `slicer` of slicer-core.
@@ -162,6 +162,7 @@ def install(slicer: Any) -> Any:
     logic.SetMRMLScene(scene)
     logic.SetSliceLogics(vtk.vtkCollection())
     logic.SetViewLogics(vtk.vtkCollection())
+    _install_data_io(slicer, logic, scene)
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
     slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance().SetMRMLApplicationLogic(logic)
     slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance().SetMRMLApplicationLogic(logic)
@@ -219,7 +220,15 @@ def _set_defaults(slicer: Any, scene: Any) -> None:
         scene.AddNode(crosshair)
 
 
-def temporary_folder(logic: Any, folder: Path) -> None:
-    """Let the logics unpack and write below a folder (scene bundles, remote data)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    logic.SetTemporaryPath(str(folder))
+def _install_data_io(slicer: Any, logic: Any, scene: Any) -> None:
+    """Where scene bundles are unpacked to: a folder of this process, removed at its end."""
+    folder = tempfile.TemporaryDirectory(prefix="slicerhost-", ignore_cleanup_errors=True)
+    logic.SetTemporaryPath(folder.name)
+    remote = slicer.vtkMRMLRemoteIOLogic()
+    remote.SetMRMLScene(scene)
+    remote.GetCacheManager().SetRemoteCacheDirectory(folder.name)
+    data_io = slicer.vtkDataIOManagerLogic()
+    data_io.SetMRMLApplicationLogic(logic)
+    data_io.SetAndObserveDataIOManager(remote.GetDataIOManager())
+    logic.SetMRMLSceneDataIO(scene, remote, data_io)
+    slicer._host_data_io = (folder, remote, data_io)

@@ -1,19 +1,21 @@
 """A Qt widget that shows a VTK render window drawn off the screen, and hands Qt's events to VTK's interactor.
 
-The window is drawn by VTK into memory (EGL, OSMesa or a hidden window, whichever VTK finds) and painted by Qt: it needs no
-native child window, so it works on every Qt platform (offscreen, Wayland, xcb) and can be grabbed like any widget.
-Rendering is coalesced: any number of requests make one frame at the next paint.
+The window is drawn by VTK into memory (EGL, OSMesa or a hidden window, whichever VTK finds) and painted by Qt: it needs
+no native child window, so it works on every Qt platform (offscreen, Wayland, xcb) and can be grabbed like any widget.
+Rendering is coalesced: any number of requests make one frame at the next paint. A view may paint something of its own
+below what VTK draws (`_paint_below`): VTK's picture has a transparent ground.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import vtkmodules.vtkInteractionStyle
 import vtkmodules.vtkRenderingAnnotation
 import vtkmodules.vtkRenderingFreeType
 import vtkmodules.vtkRenderingOpenGL2  # noqa: F401
-from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, QTimer
 from PySide6.QtGui import QCursor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -44,6 +46,8 @@ _CURSORS = (
     Qt.CursorShape.PointingHandCursor,
     Qt.CursorShape.CrossCursor,
 )
+# Dots per inch at which VTK's text has its nominal size (QVTKRenderWindowAdapter).
+UNSCALED_DPI = 72
 # A wheel notch in Qt's eighths of a degree.
 WHEEL_NOTCH = 120
 
@@ -51,8 +55,8 @@ WHEEL_NOTCH = 120
 class RenderView(QWidget):
     """A render window in a widget; the counterpart of ctkVTKAbstractView.
 
-    The render window has as many pixels as the screen shows (size times device pixel ratio), so that a position in VTK's
-    display coordinates is a physical pixel.
+    The render window has as many pixels as the screen shows (size times device pixel ratio), so that a position in
+    VTK's display coordinates is a physical pixel.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -64,9 +68,11 @@ class RenderView(QWidget):
         self._window = vtkRenderWindow()
         self._window.SetOffScreenRendering(1)
         self._window.SetMultiSamples(0)
+        self._window.SetAlphaBitPlanes(1)
         self._window.SetSize(320, 320)
         self._renderer = vtkRenderer()
         self._renderer.GetActiveCamera().ParallelProjectionOn()
+        self._renderer.SetBackgroundAlpha(0.0)
         self._window.AddRenderer(self._renderer)
         self._interactor = vtkGenericRenderWindowInteractor()
         self._interactor.SetRenderWindow(self._window)
@@ -76,6 +82,7 @@ class RenderView(QWidget):
         self._timers: dict[int, QTimer] = {}
         self._pixels = vtkUnsignedCharArray()
         self._image = QImage()
+        self._ratio = 0.0
         self._dirty = True
         self._enabled = True
         self._wheel = 0.0
@@ -129,35 +136,33 @@ class RenderView(QWidget):
 
     def _fit_window(self) -> None:
         """Give the render window the widget's size in physical pixels."""
-        width, height = self._physical_size()
-        if (
-            tuple(self._window.GetSize()) == (width, height)
-            and self._image.devicePixelRatioF() == self.devicePixelRatioF()
-        ):
+        size, ratio = self._physical_size(), self.devicePixelRatioF()
+        if tuple(self._window.GetSize()) == size and self._ratio == ratio:
             return
-        self._window.SetSize(width, height)
-        self._interactor.SetSize(width, height)
-        self._window.SetDPI(max(1, round(96 * self.devicePixelRatioF())))
+        self._ratio = ratio
+        self._window.SetSize(*size)
+        self._interactor.SetSize(*size)
+        self._window.SetDPI(round(UNSCALED_DPI * ratio))
         self._interactor.ConfigureEvent()
         self._dirty = True
 
     def _render(self) -> None:
+        """Draw a frame with VTK and keep its picture."""
         self._fit_window()
-        self._window.Render()
-        self._read_pixels()
-        self._dirty = False
-        self._frames += 1
-
-    def _read_pixels(self) -> None:
-        """Copy the frame into an image: rows turned over, since VTK counts them from below."""
+        self._draw()
         width, height = self._window.GetSize()
         self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, self._pixels)
         rows = vtk_to_numpy(self._pixels).reshape(height, width, 4)
-        if self._image.width() != width or self._image.height() != height:
-            self._image = QImage(width, height, QImage.Format.Format_RGBX8888)
-        self._image.setDevicePixelRatio(self.devicePixelRatioF())
-        target = self._image.bits()
-        _rows_of(target, height, width)[...] = rows[::-1]
+        self._image = turned_over(rows, self._image, QImage.Format.Format_RGBA8888_Premultiplied)
+        self._image.setDevicePixelRatio(self._ratio)
+        self._dirty = False
+        self._frames += 1
+
+    def _draw(self) -> None:
+        self._window.Render()
+
+    def _paint_below(self, painter: QPainter) -> None:
+        """Paint what lies below VTK's picture."""
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw a frame when one was asked for, and paint the last one."""
@@ -165,6 +170,8 @@ class RenderView(QWidget):
         if (self._dirty and self._enabled) or self._image.isNull():
             self._render()
         painter = QPainter(self)
+        painter.fillRect(QRect(QPoint(0, 0), properties.size(self)), Qt.GlobalColor.black)
+        self._paint_below(painter)
         painter.drawImage(0, 0, self._image)
         painter.end()
 
@@ -277,8 +284,11 @@ class RenderView(QWidget):
         self._window.Finalize()
 
 
-def _rows_of(buffer: Any, height: int, width: int) -> Any:
-    """An image's memory as an array (height, width, 4) that can be written to."""
-    import numpy as np
-
-    return np.frombuffer(buffer, np.uint8, height * width * 4).reshape(height, width, 4)
+def turned_over(rows: np.ndarray, image: QImage, image_format: QImage.Format) -> QImage:
+    """A picture of VTK's (rows from below, (height, width, 4) uint8) as an image; the given one is used again if it fits."""
+    height, width = rows.shape[:2]
+    if image.width() != width or image.height() != height:
+        image = QImage(width, height, image_format)
+    target = np.frombuffer(image.bits(), np.uint8, height * width * 4).reshape(height, width, 4)
+    target[...] = rows[::-1]
+    return image

@@ -1,0 +1,419 @@
+"""Reading and writing: what `slicer.app.coreIOManager()` does in Slicer, for the nodes that slicer-core can store.
+
+The real storage nodes and logics do the work; this is the part of Slicer that chooses among them by file name and type.
+PNG, JPEG, TIFF and BMP, which slicer-core reads through ITK parts it does not ship, come in by VTK's readers, with the
+geometry that Slicer gives them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from vtkmodules.util.numpy_support import vtk_to_numpy
+
+Properties = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FileType:
+    """One kind of file: Slicer's name for it, a description, and the endings it is known by."""
+
+    name: str
+    description: str
+    extensions: tuple[str, ...]
+
+
+FILE_TYPES = (
+    FileType("SceneFile", "MRML Scene", (".mrb", ".mrml")),
+    FileType("SegmentationFile", "Segmentation", (".seg.nrrd", ".seg.nhdr")),
+    FileType("SequenceFile", "Sequence", (".seq.nrrd", ".seq.nhdr")),
+    FileType("MarkupsFile", "Markups", (".mrk.json", ".fcsv")),
+    FileType("TransformFile", "Transform", (".h5", ".tfm", ".mat")),
+    FileType("ModelFile", "Model", (".vtk", ".vtp", ".stl", ".ply", ".obj")),
+    FileType("ColorTableFile", "Color", (".ctbl", ".cxml")),
+    FileType("TableFile", "Table", (".tsv", ".csv", ".schema.csv")),
+    FileType(
+        "VolumeFile",
+        "Volume",
+        # fmt: off
+        (
+            ".nrrd",
+            ".nhdr",
+            ".nii",
+            ".nii.gz",
+            ".mha",
+            ".mhd",
+            ".hdr",
+            ".img",
+            ".img.gz",
+            ".dcm",
+            ".ima",
+            ".png",
+            ".jpg",
+            ".jpeg",
+            ".tif",
+            ".tiff",
+            ".bmp",
+        ),
+        # fmt: on
+    ),
+    FileType("TextFile", "Text", (".txt", ".json", ".xml")),
+)
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+STORAGE = {
+    "TransformFile": ("vtkMRMLTransformNode", "vtkMRMLTransformStorageNode"),
+    "ModelFile": ("vtkMRMLModelNode", "vtkMRMLModelStorageNode"),
+    "ColorTableFile": ("vtkMRMLColorTableNode", "vtkMRMLColorTableStorageNode"),
+    "TableFile": ("vtkMRMLTableNode", "vtkMRMLTableStorageNode"),
+    "TextFile": ("vtkMRMLTextNode", "vtkMRMLTextStorageNode"),
+    "SequenceFile": ("vtkMRMLSequenceNode", "vtkMRMLVolumeSequenceStorageNode"),
+}
+# Node class -> file type of Slicer's writer; the first that fits counts.
+WRITERS = (
+    ("vtkMRMLSegmentationNode", "SegmentationFile"),
+    ("vtkMRMLVolumeNode", "VolumeFile"),
+    ("vtkMRMLMarkupsNode", "MarkupsFile"),
+    ("vtkMRMLModelNode", "ModelFile"),
+    ("vtkMRMLTableNode", "TableFile"),
+    ("vtkMRMLTextNode", "TextFile"),
+    ("vtkMRMLTransformNode", "TransformFile"),
+    ("vtkMRMLColorNode", "ColorTableFile"),
+    ("vtkMRMLSequenceNode", "SequenceFile"),
+    ("vtkMRMLScene", "SceneFile"),
+)
+VOLUME_OPTIONS = (("labelmap", 1), ("center", 2), ("singleFile", 4), ("autoWindowLevel", 8), ("discardOrientation", 16))
+
+
+class CoreIOManager:
+    """Loads and saves nodes and scenes; the counterpart of qSlicerCoreIOManager."""
+
+    def __init__(self) -> None:
+        self._loaders: dict[str, Callable[[Path, Properties, Any], list[Any]]] = {
+            "VolumeFile": _load_volume,
+            "MarkupsFile": _load_markups,
+            "SegmentationFile": _load_segmentation,
+        }
+
+    # What kind of file it is.
+
+    def fileType(self, file_name: str) -> str:
+        """Slicer's name for a file's type by its ending: "VolumeFile" ...; "NoFile" for an unknown one.
+
+        A file without ending that begins as DICOM files do is a volume.
+        """
+        name = Path(str(file_name)).name.lower()
+        best = max(
+            ((len(e), t.name) for t in FILE_TYPES for e in t.extensions if name.endswith(e)),
+            default=(0, "NoFile"),
+        )[1]
+        return "VolumeFile" if best == "NoFile" and _is_dicom(Path(str(file_name))) else best
+
+    def fileDescription(self, file_name: str) -> str:
+        """A word or two for a file's type."""
+        kind = self.fileType(file_name)
+        return next((t.description for t in FILE_TYPES if t.name == kind), "Unknown")
+
+    def fileWriterFileType(self, node: Any) -> str:
+        """The type of file a node is written to; "NoFile" when there is none."""
+        return next((kind for class_name, kind in WRITERS if node.IsA(class_name)), "NoFile")
+
+    def fileWriterExtensions(self, node: Any) -> tuple[str, ...]:
+        """The formats a node can be written in, as "NRRD (.nrrd)", the storage node's own list."""
+        storage = _default_storage(node)
+        return tuple(_strings(storage.GetSupportedWriteFileTypes())) if storage is not None else ()
+
+    def defaultSceneFileType(self) -> str:
+        """The format scenes are saved in unless told otherwise."""
+        return "MRML Scene (.mrml)"
+
+    def allReadableFileExtensions(self) -> tuple[str, ...]:
+        """All endings that can be read."""
+        return tuple(e for kind in FILE_TYPES for e in kind.extensions)
+
+    def registeredFileReaderCount(self, file_type: str) -> int:
+        """How many readers there are for a type of file: one, or none."""
+        return sum(kind.name == file_type for kind in FILE_TYPES)
+
+    def extractKnownExtension(self, file_name: str, node: Any = None) -> str:
+        """A file's ending as far as it is one that can be written or read (".nii.gz"), in lower case; "" if unknown."""
+        name = Path(str(file_name)).name.lower()
+        known = {e for kind in FILE_TYPES for e in kind.extensions}
+        if node is not None:
+            known |= {_extension(text) for text in self.fileWriterExtensions(node)}
+        return max((e for e in known if e and name.endswith(e)), key=len, default="")
+
+    # Loading.
+
+    def loadNodes(self, file_type: str, properties: Properties, nodes: Any = None, messages: Any = None) -> bool:
+        """Load a file into the scene.
+
+        Args:
+            file_type: a name of `FILE_TYPES`; "NoFile" fails.
+            properties: "fileName", and what the type of file asks for ("name", "labelmap", "show", "clear" ...).
+            nodes: a vtkCollection to which the loaded nodes are added.
+            messages: a vtkMRMLMessageCollection for the reasons of a failure.
+
+        Returns:
+            whether everything was loaded; nothing half-loaded stays in the scene.
+        """
+        path = Path(str(properties["fileName"]))
+        if not path.exists():
+            return _fail(messages, f"There is no file {path.name}")
+        if file_type == "SceneFile":
+            return self.loadScene(str(path), bool(properties.get("clear", False)), messages)
+        loader = self._loaders.get(file_type)
+        if loader is None and file_type not in STORAGE:
+            return _fail(messages, f"{path.name} is of no type that can be read here")
+        if loader is not None:
+            loaded = loader(path, properties, messages)
+        else:
+            loaded = _load_by_storage(path, properties, messages, *STORAGE[file_type])
+        for node in loaded:
+            if nodes is not None:
+                nodes.AddItem(node)
+        return bool(loaded)
+
+    def loadNodesAndGetFirst(self, file_type: str, properties: Properties) -> Any:
+        """Load a file and return its first node; None on failure."""
+        nodes = vtk.vtkCollection()
+        return nodes.GetItemAsObject(0) if self.loadNodes(file_type, properties, nodes) else None
+
+    def loadFile(self, file_name: str) -> bool:
+        """Load a file of any known type, found by its name."""
+        return self.loadNodes(self.fileType(file_name), {"fileName": file_name})
+
+    def loadScene(self, file_name: str, clear: bool = True, messages: Any = None) -> bool:
+        """Open a scene (clear: instead of the present one) or add it; a bundle (.mrb) or a .mrml file."""
+        scene = slicer.mrmlScene
+        if file_name.lower().endswith(".mrb"):
+            collected = messages if messages is not None else slicer.vtkMRMLMessageCollection()
+            return bool(scene.ReadFromMRB(file_name, clear, collected))
+        scene.SetURL(file_name)
+        return bool(scene.Connect() if clear else scene.Import())
+
+    # Saving.
+
+    def saveNodes(self, file_type: str, properties: Properties, messages: Any = None) -> bool:
+        """Write a node ("nodeID") or the scene to "fileName"; the node keeps the file as its own, as in Slicer."""
+        path = Path(str(properties["fileName"]))
+        if file_type == "SceneFile":
+            return self.saveScene(str(path), properties.get("screenShot"), messages)
+        node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
+        if node is None:
+            return _fail(messages, f"There is no node {properties['nodeID']}")
+        if node.GetStorageNode() is None and not node.AddDefaultStorageNode():
+            return _fail(messages, f"{node.GetName()} can not be saved to a file")
+        return self._write(node, node.GetStorageNode(), path, properties, messages)
+
+    def saveScene(self, file_name: str, screen_shot: Any = None, messages: Any = None) -> bool:
+        """Write the whole scene: a bundle with all data (.mrb), the scene's description only (.mrml), or a folder."""
+        scene, path = slicer.mrmlScene, Path(file_name)
+        picture = screen_shot if screen_shot is not None and screen_shot.IsA("vtkImageData") else None
+        collected = messages if messages is not None else slicer.vtkMRMLMessageCollection()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() == ".mrb":
+            return bool(scene.WriteToMRB(str(path), picture, collected))
+        if path.suffix.lower() == ".mrml":
+            scene.SetURL(str(path))
+            scene.SetRootDirectory(str(path.parent))
+            return bool(scene.Commit(str(path), collected))
+        return bool(scene.SaveSceneToSlicerDataBundleDirectory(str(path), picture, collected))
+
+    def exportNodes(
+        self,
+        node_ids: Iterable[str],
+        file_names: Iterable[str],
+        properties: Properties | Iterable[Properties],
+        harden: bool = False,
+        messages: Any = None,
+    ) -> bool:
+        """Write copies of nodes to files; the nodes' own storage stays as it is.
+
+        Args:
+            node_ids: the nodes.
+            file_names: one file for each.
+            properties: options for all, or for each ("fileFormat", "useCompression").
+            harden: write positions in the world's coordinates: transforms are applied to the copy.
+            messages: a vtkMRMLMessageCollection for the reasons of a failure.
+        """
+        ids, names = list(node_ids), list(file_names)
+        options = [properties] * len(ids) if isinstance(properties, Mapping) else list(properties)
+        return all([self._export(i, Path(n), o, harden, messages) for i, n, o in zip(ids, names, options, strict=True)])
+
+    def _export(self, node_id: str, path: Path, properties: Properties, harden: bool, messages: Any) -> bool:
+        node = slicer.mrmlScene.GetNodeByID(node_id)
+        if node is None:
+            return _fail(messages, f"There is no node {node_id}")
+        copies = slicer.vtkMRMLScene()
+        copy = copies.AddNode(node.CreateNodeInstance())
+        copy.CopyContent(node)
+        copy.SetName(node.GetName())
+        parent = node.GetParentTransformNode() if hasattr(node, "GetParentTransformNode") else None
+        if harden and parent is not None:
+            to_world = slicer.vtkMRMLTransformNode()
+            to_world.SetAndObserveTransformToParent(_to_world(parent))
+            copies.AddNode(to_world)
+            copy.SetAndObserveTransformNodeID(to_world.GetID())
+            copy.HardenTransform()
+        storage = _default_storage(copy)
+        if storage is None:
+            return _fail(messages, f"{node.GetName()} can not be saved to a file")
+        copies.AddNode(storage)
+        return self._write(copy, storage, path, properties, messages)
+
+    def _write(self, node: Any, storage: Any, path: Path, properties: Properties, messages: Any) -> bool:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        storage.SetFileName(str(path))
+        if "useCompression" in properties:
+            storage.SetUseCompression(int(bool(properties["useCompression"])))
+        if properties.get("fileFormat"):
+            storage.SetWriteFileFormat(_extension(properties["fileFormat"]))
+        written = bool(storage.WriteData(node))
+        if messages is not None and not written:
+            messages.AddMessages(storage.GetUserMessages())
+        return written or _fail(messages, f"{node.GetName()} could not be written to {path.name}")
+
+
+def _fail(messages: Any, text: str) -> bool:
+    if messages is not None:
+        messages.AddMessage(vtk.vtkCommand.ErrorEvent, text)
+    else:
+        logging.getLogger(__name__).error(text)
+    return False
+
+
+def _strings(array: Any) -> list[str]:
+    return [array.GetValue(index) for index in range(array.GetNumberOfValues())]
+
+
+def _extension(file_format: str) -> str:
+    """The ending in "NRRD (.nrrd)"."""
+    return str(slicer.vtkDataFileFormatHelper.GetFileExtensionFromFormatString(file_format) or "").lower()
+
+
+def _default_storage(node: Any) -> Any:
+    """A storage node for a node, not in the scene; None for a node that is never stored."""
+    if not node.IsA("vtkMRMLStorableNode"):
+        return None
+    storage = node.CreateDefaultStorageNode()
+    if storage is not None:
+        storage.UnRegister(None)
+    return storage
+
+
+def _to_world(transform: Any) -> Any:
+    general = vtk.vtkGeneralTransform()
+    transform.GetTransformToWorld(general)
+    return general
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _node_name(path: Path, properties: Properties) -> str:
+    known = slicer.app.coreIOManager().extractKnownExtension(path.name)
+    return str(properties.get("name") or path.name[: len(path.name) - len(known)] or path.name)
+
+
+def _load_volume(path: Path, properties: Properties, messages: Any) -> list[Any]:
+    name = _node_name(path, properties)
+    if path.suffix.lower() in PICTURES:
+        volume = _load_picture(path, name, labelmap=bool(properties.get("labelmap")))
+    else:
+        options = sum(bit for key, bit in VOLUME_OPTIONS if properties.get(key, key == "autoWindowLevel"))
+        files = vtk.vtkStringArray()
+        for file_name in properties.get("fileNames", ()):
+            files.InsertNextValue(str(file_name))
+        logic = slicer.app.applicationLogic().GetModuleLogic("Volumes")
+        collected = messages if messages is not None else slicer.vtkMRMLMessageCollection()
+        volume = logic.AddArchetypeVolume(str(path), name, options, files, collected)
+    if volume is None:
+        _fail(messages, f"{path.name} could not be read as a volume")
+        return []
+    display = volume.GetDisplayNode()
+    if display is not None and properties.get("colorNodeID"):
+        display.SetAndObserveColorNodeID(properties["colorNodeID"])
+    if properties.get("show", True):
+        _show_volume(volume)
+    return [volume]
+
+
+def _show_volume(volume: Any) -> None:
+    """Show a volume in all slice views, as Slicer does after loading."""
+    logic = slicer.app.applicationLogic()
+    selection = logic.GetSelectionNode()
+    if volume.IsA("vtkMRMLLabelMapVolumeNode"):
+        selection.SetActiveLabelVolumeID(volume.GetID())
+    else:
+        selection.SetActiveVolumeID(volume.GetID())
+    logic.PropagateVolumeSelection()
+
+
+def _load_picture(path: Path, name: str, *, labelmap: bool) -> Any:
+    """A PNG, JPEG, TIFF or BMP as a volume in Slicer's geometry: 1 mm pixels, first pixel at the left anterior corner."""
+    reader = vtk.vtkImageReader2Factory.CreateImageReader2(str(path))
+    if reader is None:
+        return None
+    reader.SetFileName(str(path))
+    reader.Update()
+    image = reader.GetOutput()
+    scalars = image.GetPointData().GetScalars()
+    if scalars is None:
+        return None
+    columns, rows, slices = image.GetDimensions()
+    pixels = vtk_to_numpy(scalars).reshape(slices, rows, columns, -1)[:, ::-1]
+    if pixels.shape[3] == 1:
+        class_name = "vtkMRMLLabelMapVolumeNode" if labelmap else "vtkMRMLScalarVolumeNode"
+        pixels = pixels[..., 0]
+    else:
+        class_name = "vtkMRMLVectorVolumeNode"
+    volume = slicer.mrmlScene.AddNewNodeByClass(class_name, name)
+    slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(pixels))
+    volume.SetIJKToRASDirections(-1, 0, 0, 0, -1, 0, 0, 0, 1)
+    volume.CreateDefaultDisplayNodes()
+    return volume
+
+
+def _load_markups(path: Path, properties: Properties, messages: Any) -> list[Any]:
+    logic = slicer.app.applicationLogic().GetModuleLogic("Markups")
+    collected = messages if messages is not None else slicer.vtkMRMLMessageCollection()
+    ids = logic.LoadMarkups(str(path), _node_name(path, properties), collected)
+    nodes = [slicer.mrmlScene.GetNodeByID(i) for i in (ids or "").split(",") if i]
+    return [node for node in nodes if node is not None]
+
+
+def _load_segmentation(path: Path, properties: Properties, _messages: Any) -> list[Any]:
+    logic = slicer.app.applicationLogic().GetModuleLogic("Segmentations")
+    node = logic.LoadSegmentationFromFile(str(path), True, _node_name(path, properties))
+    return [node] if node is not None else []
+
+
+def _load_by_storage(
+    path: Path, properties: Properties, messages: Any, node_class: str, storage_class: str
+) -> list[Any]:
+    scene = slicer.mrmlScene
+    storage = scene.AddNewNodeByClass(storage_class)
+    storage.SetFileName(str(path))
+    node = scene.AddNewNodeByClass(node_class, _node_name(path, properties))
+    node.SetAndObserveStorageNodeID(storage.GetID())
+    if storage.ReadData(node):
+        if hasattr(node, "CreateDefaultDisplayNodes") and not node.IsA("vtkMRMLTransformNode"):
+            node.CreateDefaultDisplayNodes()
+        return [node]
+    if messages is not None:
+        messages.AddMessages(storage.GetUserMessages())
+    scene.RemoveNode(node)
+    scene.RemoveNode(storage)
+    return []
