@@ -23,6 +23,7 @@ from fractureai.cli import (
     import_,
     phantom,
     read,
+    serve,
     show,
     split,
     train,
@@ -42,6 +43,7 @@ _EXTRAS = {
     "codecs": ("PIL", "pylibjpeg", "jpeg_ls"),
     "read": ("onnxruntime", "matplotlib"),
     "evaluate": ("sklearn", "statsmodels", "jinja2"),
+    "serve": ("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart", "psutil"),
     "train": ("torch", "monai", "onnx", "onnxscript", "safetensors", "tensorboard"),
 }
 """Extra of the package -> modules it brings."""
@@ -85,7 +87,7 @@ def _add(name: str, function: Callable[..., None], example: str, interrupted: st
     app.command(name, epilog=f"Example: {example}")(guarded)
 
 
-for _module in (phantom, import_, export, check, split, train, evaluate, read, show, demo):
+for _module in (phantom, import_, export, check, split, train, evaluate, read, show, serve, demo):
     _add(_module.NAME, _module.run, _module.EXAMPLE, _module.INTERRUPTED)
 
 

@@ -1,0 +1,1 @@
+"""The engine beside the viewer: readings, proposals, models, datasets and jobs over HTTP. See ``docs/server.md``."""
