@@ -27,7 +27,10 @@ FINAL_STATES = ("done", "failed", "cancelled", "interrupted")
 """States in which a job does not go on by itself."""
 
 SILENCE_S = 30.0
-"""How long a server that works may say nothing; it sends a sign of life every few seconds."""
+"""How long a stream of a job's events may be silent; the server sends a sign of life every few seconds."""
+
+READ_S = 130.0
+"""How long a stage of a reading may take; the server gives up by itself a little earlier, and says so."""
 
 _SLOWEST_BYTES_S = 100_000
 _RETRIES = 4
@@ -141,8 +144,8 @@ class Client(Connection):
         given = {"model": model, "view": view, "side": side, "spacing_mm": spacing_mm}
         with contextlib.ExitStack() as stack:
             options, size = self._sources(paths, given, stack)
-            first_s = _transfer_s(size, SILENCE_S)
-            stream = self.events("POST", "read", silence_s=SILENCE_S, first_s=first_s, cancelled=cancelled, **options)
+            first_s = _transfer_s(size, READ_S)
+            stream = self.events("POST", "read", silence_s=READ_S, first_s=first_s, cancelled=cancelled, **options)
             for event in stream:
                 if event.name == "stage" and on_stage is not None:
                     on_stage(str(event.data.get("stage", "")))
@@ -196,9 +199,7 @@ class Client(Connection):
         """
         with contextlib.ExitStack() as stack:
             options, size = self._sources([path], {"model": model, "view": view}, stack, one=True)
-            return self._object(
-                "POST", "proposals", limit_s=_transfer_s(size, SILENCE_S), cancelled=cancelled, **options
-            )
+            return self._object("POST", "proposals", limit_s=_transfer_s(size, READ_S), cancelled=cancelled, **options)
 
     # --- jobs ---
 
