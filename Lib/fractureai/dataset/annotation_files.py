@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import unicodedata
 import warnings
@@ -14,9 +15,11 @@ from fractureai.dataset.annotation import Annotation
 from fractureai.dataset.annotation_json import NewerFormatError, annotation_from_json, annotation_to_json
 from fractureai.dataset.files import (
     TEMPORARY_SUFFIX,
+    LockUnsupportedError,
     Signature,
     decode_name,
     encode_name,
+    file_lock,
     is_name,
     is_settled,
     remove_leftover,
@@ -26,9 +29,12 @@ from fractureai.dataset.files import (
     thread_lock,
     write_atomically,
 )
+from fractureai.dataset.layout import LOCK
 from fractureai.errors import DatasetError, StaleAnnotationError
 
 Reporter = Callable[[DatasetError], None]
+
+_LOCK_PATIENCE_S = 10.0
 
 
 class BrokenAnnotationWarning(UserWarning):
@@ -118,7 +124,7 @@ class AnnotationFiles:
     def save(self, annotation: Annotation, expected_revision: int | None) -> Annotation:
         """Save an annotation as the next revision; see `Dataset.save`."""
         path = self._prepare(annotation)
-        with thread_lock(path):
+        with _only_writer(path, across_processes=expected_revision is not None), thread_lock(path):
             return self._write(path, annotation, expected_revision, _now(), sync=True)
 
     def save_all(self, annotations: Iterable[Annotation], updated: str) -> int:
@@ -207,6 +213,19 @@ class AnnotationFiles:
         except OSError as error:
             raise DatasetError(folder, f"it can not be listed ({error.strerror})", "check the drive") from error
         return sorted(found)
+
+
+@contextlib.contextmanager
+def _only_writer(path: Path, *, across_processes: bool) -> Iterator[None]:
+    """Keep other processes of the same rater from writing between a look at the revision and the write.
+
+    On a file system that can not lock, only threads wait for each other: marks must be saved there too.
+    """
+    with contextlib.ExitStack() as stack:
+        if across_processes:
+            with contextlib.suppress(LockUnsupportedError):
+                stack.enter_context(file_lock(path.parent / LOCK, timeout_s=_LOCK_PATIENCE_S))
+        yield
 
 
 def _read(path: Path, radiograph: str, rater: str) -> Annotation:

@@ -270,8 +270,8 @@ class Dataset:
     def save(self, annotation: Annotation, *, expected_revision: int | None = None) -> Annotation:
         """Save an annotation: when this returns, it is on disk whole, whatever happens to the program or the power.
 
-        Needs no lock: nobody else writes this rater's file. When the same rater works in two programs, the later save
-        wins, unless ``expected_revision`` is given.
+        Nobody else writes this rater's file. When the same rater works in two programs, the later save wins, unless
+        ``expected_revision`` is given: then no other program can save between the look at the revision and the write.
 
         Args:
             annotation: ``revision`` and ``updated`` are set by this function.

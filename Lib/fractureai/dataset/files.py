@@ -35,6 +35,10 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 _REPLACE_PATIENCE_S = 3.0
 
 
+class LockUnsupportedError(DatasetError):
+    """A file system on which nothing can be locked."""
+
+
 def encode_name(text: str) -> str:
     """Return a file name for a text (an id, a rater): one path component, on every operating system.
 
@@ -256,7 +260,8 @@ def file_lock(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
     system frees it, so there are no stale locks.
 
     Raises:
-        DatasetError: somebody else held it for ``timeout_s``, or the file system can not lock.
+        LockUnsupportedError: the file system can not lock.
+        DatasetError: somebody else held it for ``timeout_s``.
     """
     with thread_lock(path):
         try:
@@ -282,9 +287,11 @@ def _wait_for_lock(descriptor: int, path: Path, timeout_s: float) -> None:
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
                 advice = "keep the dataset on another drive while radiographs are added"
-                raise DatasetError(path, f"the file system can not lock it ({error.strerror})", advice) from error
+                raise LockUnsupportedError(
+                    path, f"the file system can not lock it ({error.strerror})", advice
+                ) from error
             if time.monotonic() > end:
-                reason = f"another program has been writing the table for {timeout_s:.0f} seconds"
+                reason = f"another program has been writing here for {timeout_s:.0f} seconds"
                 raise DatasetError(path, reason, "wait until it has finished") from error
         time.sleep(0.01)
 

@@ -8,13 +8,15 @@ import threading
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from fractureai import NOT_A_MEDICAL_DEVICE, __version__
 from fractureai.bundle.load import DEMO
 from fractureai.client import API_VERSION
-from fractureai.server import api_models, api_read
+from fractureai.server import api_datasets, api_models, api_proposals, api_read
 from fractureai.server.errors import ApiError, install_handlers
 from fractureai.server.guard import Guard
+from fractureai.server.jobs.api import make_router
 from fractureai.server.requests import ERRORS
 from fractureai.server.services import Services
 from fractureai.server.settings import ServerSettings
@@ -40,10 +42,11 @@ def create_app(settings: ServerSettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         remove_leftovers(settings.uploads)
+        await run_in_threadpool(services.jobs.start)
         if settings.warm:
             threading.Thread(target=_warm, args=(services,), name="warm", daemon=True).start()
         yield
-        services.close()
+        await run_in_threadpool(services.close)
 
     app = FastAPI(
         title="FractureAI",
@@ -54,10 +57,12 @@ def create_app(settings: ServerSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         responses=ERRORS,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
-    for module in (api_models, api_read):
-        app.include_router(module.router, prefix=_PREFIX)
+    for router in (api_models.router, api_read.router, api_proposals.router, api_datasets.router):
+        app.include_router(router, prefix=_PREFIX)
+    app.include_router(make_router(services.jobs), prefix=_PREFIX)
     install_handlers(app)
     app.add_middleware(Guard, settings=settings)
     return app

@@ -78,6 +78,14 @@ class ModelStore:
                 self._pipelines.popitem(last=False)
         return known[1]
 
+    def folder(self, name: str) -> Path:
+        """Return a model's folder.
+
+        Raises:
+            ApiError: there is no such model.
+        """
+        return self._bundle(self._find(name)).folder
+
     def add(self, source: Path) -> dict[str, Any]:
         """Register a bundle: its folder, or a ZIP file of it.
 

@@ -112,23 +112,25 @@ def fields_of(form: FormData, kind: type[B]) -> B:
 
 
 def body_content(
-    kind: type[BaseModel], files: Mapping[str, Any], fields: type[BaseModel] | None = None
+    kind: type[BaseModel], files: Mapping[str, Any] | None = None, fields: type[BaseModel] | None = None
 ) -> dict[str, Any]:
-    """Return the OpenAPI description of a body that is JSON or multipart.
+    """Return the OpenAPI description of a body that is JSON or, where files are taken, multipart.
 
     Args:
         kind: the JSON body.
-        files: name of the field with the files -> its schema.
+        files: name of the field with the files -> its schema; None where none are taken.
         fields: the other fields of the form.
     """
-    described = _inline(fields) if fields else {"properties": {}}
-    form = {
-        "type": "object",
-        "properties": {**files, **described["properties"]},
-        "required": list(files),
-        "additionalProperties": False,
-    }
-    content = {"application/json": {"schema": _inline(kind)}, MULTIPART: {"schema": form}}
+    content: dict[str, Any] = {"application/json": {"schema": _inline(kind)}}
+    if files:
+        described = _inline(fields) if fields else {"properties": {}}
+        form = {
+            "type": "object",
+            "properties": {**files, **described["properties"]},
+            "required": list(files),
+            "additionalProperties": False,
+        }
+        content[MULTIPART] = {"schema": form}
     return {"requestBody": {"required": True, "content": content}}
 
 

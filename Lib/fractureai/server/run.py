@@ -19,10 +19,12 @@ from pathlib import Path
 
 import psutil
 import uvicorn
+from starlette.concurrency import run_in_threadpool
 
 from fractureai.dataset.files import write_atomically
 from fractureai.errors import ServerError
 from fractureai.server.app import create_app
+from fractureai.server.services import Services
 from fractureai.server.settings import ServerSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -87,8 +89,9 @@ def serve(settings: ServerSettings, address: Address, listening: Callable[[str],
         ServerError: the port is taken, or the certificate can not be used.
     """
     _quiet()
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -104,7 +107,7 @@ def serve(settings: ServerSettings, address: Address, listening: Callable[[str],
             "The certificate or its key can not be used; give two PEM files that belong together."
         ) from error
     listener = _listener(address)
-    server = _Server(config, address, url_of(listener, address), listening)
+    server = _Server(config, app.state.services, address, url_of(listener, address), listening)
     if address.parent is not None:
         threading.Thread(target=_watch_parent, args=(address.parent, server), name="parent", daemon=True).start()
     # uvicorn ends in good order and then raises the signal again: an ordered end is no failure
@@ -126,10 +129,15 @@ class _Server(uvicorn.Server):
     """Tells its address when it listens, and takes that back when it ends."""
 
     def __init__(
-        self, config: uvicorn.Config, address: Address, url: str, listening: Callable[[str], None] | None
+        self,
+        config: uvicorn.Config,
+        services: Services,
+        address: Address,
+        url: str,
+        listening: Callable[[str], None] | None,
     ) -> None:
         super().__init__(config)
-        self._address, self._url, self._listening = address, url, listening
+        self._services, self._address, self._url, self._listening = services, address, url, listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -143,6 +151,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._address.address_file is not None:
             _remove_own(self._address.address_file)
+        # First what connections wait for (readings, the events of jobs), or they would keep the server from its end.
+        await run_in_threadpool(self._services.close)
         await super().shutdown(sockets)
 
 

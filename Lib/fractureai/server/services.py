@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from fractureai.server.datasets import DatasetStore
+from fractureai.server.jobs.store import JobStore
 from fractureai.server.models import ModelStore
 from fractureai.server.readings import ReadingStore
 from fractureai.server.roots import Roots
@@ -21,34 +23,44 @@ class Services:
     Attributes:
         settings: what the server was told.
         roots: folders that clients may name files in.
+        datasets: datasets below the roots.
         models: registered bundles.
         readings: readings kept.
         workers: threads that read.
+        jobs: trainings, evaluations and exports.
     """
 
     settings: ServerSettings
     roots: Roots
+    datasets: DatasetStore
     models: ModelStore
     readings: ReadingStore
     workers: Workers
+    jobs: JobStore
 
     @classmethod
     def of(cls, settings: ServerSettings) -> Services:
         """Make them; the server's folders are made when missing."""
         limits = settings.limits
         settings.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        roots = Roots(settings.roots)
+        models = ModelStore(settings.models, limits)
         return cls(
             settings,
-            Roots(settings.roots),
-            ModelStore(settings.models, limits),
+            roots,
+            DatasetStore(roots),
+            models,
             ReadingStore(settings.readings, limits),
             Workers(limits.workers, limits.waiting, "read"),
+            JobStore(settings.work, roots.folders, register=models.add, bundle_folder=models.folder),
         )
 
     def close(self) -> None:
-        """Stop what is going on between two stages."""
+        """Stop what is going on: readings between two stages, jobs with their processes. Once more does no harm."""
         self.workers.close()
         self.readings.close()
+        if not self.jobs.is_stopping:
+            self.jobs.stop()
 
 
 def _services(request: Request) -> Services:
