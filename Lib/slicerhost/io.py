@@ -30,6 +30,8 @@ class FileType:
     extensions: tuple[str, ...]
 
 
+MEDICAL_IMAGES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".hdr", ".img", ".img.gz", ".dcm", ".ima")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 FILE_TYPES = (
     FileType("SceneFile", "MRML Scene", (".mrb", ".mrml")),
     FileType("SegmentationFile", "Segmentation", (".seg.nrrd", ".seg.nhdr")),
@@ -39,34 +41,9 @@ FILE_TYPES = (
     FileType("ModelFile", "Model", (".vtk", ".vtp", ".stl", ".ply", ".obj")),
     FileType("ColorTableFile", "Color", (".ctbl", ".cxml")),
     FileType("TableFile", "Table", (".tsv", ".csv", ".schema.csv")),
-    FileType(
-        "VolumeFile",
-        "Volume",
-        # fmt: off
-        (
-            ".nrrd",
-            ".nhdr",
-            ".nii",
-            ".nii.gz",
-            ".mha",
-            ".mhd",
-            ".hdr",
-            ".img",
-            ".img.gz",
-            ".dcm",
-            ".ima",
-            ".png",
-            ".jpg",
-            ".jpeg",
-            ".tif",
-            ".tiff",
-            ".bmp",
-        ),
-        # fmt: on
-    ),
+    FileType("VolumeFile", "Volume", (*MEDICAL_IMAGES, *PICTURES)),
     FileType("TextFile", "Text", (".txt", ".json", ".xml")),
 )
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 STORAGE = {
     "TransformFile": ("vtkMRMLTransformNode", "vtkMRMLTransformStorageNode"),
     "ModelFile": ("vtkMRMLModelNode", "vtkMRMLModelStorageNode"),
@@ -245,7 +222,8 @@ class CoreIOManager:
         """
         ids, names = list(node_ids), list(file_names)
         options = [properties] * len(ids) if isinstance(properties, Mapping) else list(properties)
-        return all([self._export(i, Path(n), o, harden, messages) for i, n, o in zip(ids, names, options, strict=True)])
+        written = [self._export(i, Path(n), o, harden, messages) for i, n, o in zip(ids, names, options, strict=True)]
+        return all(written)
 
     def _export(self, node_id: str, path: Path, properties: Properties, harden: bool, messages: Any) -> bool:
         node = slicer.mrmlScene.GetNodeByID(node_id)
@@ -362,7 +340,7 @@ def _show_volume(volume: Any) -> None:
 
 
 def _load_picture(path: Path, name: str, *, labelmap: bool) -> Any:
-    """A PNG, JPEG, TIFF or BMP as a volume in Slicer's geometry: 1 mm pixels, first pixel at the left anterior corner."""
+    """A PNG, JPEG, TIFF or BMP as a volume in Slicer's geometry: pixels of 1 mm, rows and columns along -R and -A."""
     reader = vtk.vtkImageReader2Factory.CreateImageReader2(str(path))
     if reader is None:
         return None
@@ -417,3 +395,10 @@ def _load_by_storage(
     scene.RemoveNode(node)
     scene.RemoveNode(storage)
     return []
+
+
+def install(slicer_module: Any) -> CoreIOManager:
+    """Make the manager that `slicer.app.coreIOManager()` returns."""
+    manager = CoreIOManager()
+    slicer_module.app.setCoreIOManager(manager)
+    return manager

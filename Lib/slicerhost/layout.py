@@ -1,8 +1,8 @@
 """The layout manager: makes the views that the scene's layout node describes, and arranges them.
 
-The layout node in the scene is the truth, as in Slicer: `setLayout` only writes to it. Any layout of slice and plot views
-works, a module's own (`AddLayoutDescription`) too; a view of a class the host has no view for (3D, table) is shown as an
-empty place with a sentence.
+The layout node in the scene is the truth, as in Slicer: `setLayout` only writes to it. Any layout of slice and plot
+views works, a module's own (`AddLayoutDescription`) too; a view of a class the host has no view for (3D, table) is
+shown as an empty place with a sentence.
 """
 
 from __future__ import annotations
@@ -151,11 +151,7 @@ class LayoutManager(QObject):
         old = self._root
         self._root = self._build(element)
         if self._viewport is not None:
-            column = (
-                QWidget.layout.fget(self._viewport)
-                if isinstance(QWidget.layout, property)
-                else QWidget.layout(self._viewport)
-            )
+            column = self._viewport.layout()
             if old is not None:
                 column.removeWidget(old)
             column.addWidget(self._root)
@@ -178,9 +174,10 @@ class LayoutManager(QObject):
         if kind == "grid":
             return self._grid(children)
         orientation = Qt.Orientation.Vertical if kind == "vertical" else Qt.Orientation.Horizontal
-        return self._row([self._build(child) for child in children], orientation)
+        sizes = [int(child.GetAttribute("splitSize") or 500) for child in children]
+        return self._row([self._build(child) for child in children], orientation, sizes)
 
-    def _row(self, widgets: list[QWidget], orientation: Qt.Orientation) -> QWidget:
+    def _row(self, widgets: list[QWidget], orientation: Qt.Orientation, sizes: list[int] | None = None) -> QWidget:
         if len(widgets) == 1:
             return widgets[0]
         splitter = QSplitter(orientation)
@@ -189,7 +186,9 @@ class LayoutManager(QObject):
         for widget in widgets:
             splitter.addWidget(widget)
             widget.show()
-        splitter.setSizes([1000] * len(widgets))
+        for index, share in enumerate(sizes or [1] * len(widgets)):
+            splitter.setStretchFactor(index, share)
+        splitter.setSizes([10 * share for share in sizes or [100] * len(widgets)])
         return splitter
 
     def _tabs(self, items: list[Any]) -> QWidget:
@@ -232,3 +231,10 @@ class LayoutManager(QObject):
         for widget in self._widgets.values():
             widget.finalize()
         self._widgets.clear()
+
+
+def install(slicer_module: Any) -> LayoutManager:
+    """Make the manager that `slicer.app.layoutManager()` returns; its views have no window until one asks for them."""
+    manager = LayoutManager(slicer_module.app.applicationLogic(), slicer_module.mrmlScene)
+    slicer_module.app.setLayoutManager(manager)
+    return manager

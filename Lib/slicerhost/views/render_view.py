@@ -111,7 +111,7 @@ class RenderView(QWidget):
     def forceRender(self) -> None:
         """Draw a frame now, whether or not the widget is visible, and show it."""
         self._render()
-        self.repaint() if self.isVisible() else self.update()
+        (self.repaint if self.isVisible() else self.update)()
 
     def setRenderEnabled(self, enabled: bool) -> None:
         """Hold back frames (during batch changes of the scene), or draw again."""
@@ -161,13 +161,17 @@ class RenderView(QWidget):
     def _draw(self) -> None:
         self._window.Render()
 
+    def _is_paused(self) -> bool:
+        """Whether the application holds back drawing (`slicer.app.pauseRender`)."""
+        return False
+
     def _paint_below(self, painter: QPainter) -> None:
         """Paint what lies below VTK's picture."""
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw a frame when one was asked for, and paint the last one."""
         self._fit_window()
-        if (self._dirty and self._enabled) or self._image.isNull():
+        if (self._dirty and self._enabled and not self._is_paused()) or self._image.isNull():
             self._render()
         painter = QPainter(self)
         painter.fillRect(QRect(QPoint(0, 0), properties.size(self)), Qt.GlobalColor.black)
@@ -285,7 +289,7 @@ class RenderView(QWidget):
 
 
 def turned_over(rows: np.ndarray, image: QImage, image_format: QImage.Format) -> QImage:
-    """A picture of VTK's (rows from below, (height, width, 4) uint8) as an image; the given one is used again if it fits."""
+    """A picture of VTK's (rows from below, (height, width, 4) uint8) as an image: the given one if it fits."""
     height, width = rows.shape[:2]
     if image.width() != width or image.height() != height:
         image = QImage(width, height, image_format)

@@ -183,6 +183,9 @@ class SliceView(RenderView):
         count = props.GetNumberOfItems()
         return count, max((props.GetItemAsObject(i).GetMTime() for i in range(count)), default=0)
 
+    def _is_paused(self) -> bool:
+        return bool(slicer.app.isRenderPaused()) if hasattr(slicer.app, "isRenderPaused") else False
+
     def _update_slice(self) -> None:
         """Bring the slice's picture up to date."""
         connection = self._logic.GetImageDataConnection()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from .slice_view import SliceView
+from .view_bar import ViewBar
 
 
 class SliceWidget(QWidget):
@@ -26,7 +28,13 @@ class SliceWidget(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        colour = QColor.fromRgbF(*node.GetLayoutColor())
+        self._bar = ViewBar(node.GetLayoutLabel() or node.GetLayoutName()[:1], colour, self.fitSliceToBackground, self)
+        column.addWidget(self._bar)
         column.addWidget(self._view, 1)
+        self._tag = self._logic.AddObserver(self._logic.CompositeModifiedEvent, self._name)
+        self._composite_tag = self.mrmlSliceCompositeNode().AddObserver("ModifiedEvent", self._name)
+        self._name()
 
     def sliceLogic(self) -> Any:
         """The logic that reslices the volumes for this view."""
@@ -35,6 +43,10 @@ class SliceWidget(QWidget):
     def sliceView(self) -> SliceView:
         """The view itself."""
         return self._view
+
+    def sliceController(self) -> ViewBar:
+        """The bar above the view (only its visibility is as in Slicer; it has no slider)."""
+        return self._bar
 
     def mrmlSliceNode(self) -> Any:
         """The slice node: orientation, field of view, offset."""
@@ -57,6 +69,12 @@ class SliceWidget(QWidget):
         """The interaction rules of the view."""
         return self._view.sliceViewInteractorStyle()
 
+    def _name(self, *_: Any) -> None:
+        volume = self.mrmlScene().GetNodeByID(self.mrmlSliceCompositeNode().GetBackgroundVolumeID() or "")
+        self._bar.set_text(volume.GetName() if volume is not None else "")
+
     def finalize(self) -> None:
         """Leave the scene and free the graphics resources."""
+        self._logic.RemoveObserver(self._tag)
+        self.mrmlSliceCompositeNode().RemoveObserver(self._composite_tag)
         self._view.finalize()
