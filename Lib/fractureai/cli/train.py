@@ -16,13 +16,22 @@ if TYPE_CHECKING:
 
 NAME = "train"
 EXAMPLE = "fractureai train data/phantom out/quick --recipe quick --device auto"
+MISSING = "Give a dataset: its folder, or the archive of one (fractureai export archive)."
 INTERRUPTED = "Run the same command again: training goes on from the last checkpoint."
 SPLIT_SEED = 0
 
 
 def run(
-    dataset: Annotated[Path, typer.Argument(help="Folder of the dataset; its splits are made when missing.")],
-    out: Annotated[Path, typer.Argument(help="Folder for checkpoints, curves and the bundle.")],
+    dataset: Annotated[
+        Path | None, typer.Argument(help="Folder of the dataset or its archive (ZIP); splits are made when missing.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Argument(help="Folder for checkpoints, curves and the bundle; default: DATASET-training."),
+    ] = None,
+    dataset_option: Annotated[
+        Path | None, typer.Option("--dataset", help="The dataset, instead of as first argument.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="quick, deepwrist, or the path of a recipe (TOML).")] = "quick",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     resume: Annotated[
@@ -32,11 +41,13 @@ def run(
     as_json: console.JsonOption = False,
 ) -> None:
     """Train the localiser and the classifier of each view and write a bundle to OUT/bundle."""
-    from fractureai.dataset import Dataset
+    from fractureai.training.source import open_source
 
-    opened = Dataset.open(dataset)
+    source, target = _places(dataset, out, dataset_option)
     began = time.monotonic()
-    bundle, splits_made = train_bundle(opened, out, recipe, rater or None, device, resume)
+    with console.status("Opening the dataset ..."):
+        opened = open_source(source, target)
+    bundle, splits_made = train_bundle(opened, target, recipe, rater or None, device, resume)
     seconds = time.monotonic() - began
     if as_json:
         facts = {"dataset": str(opened.folder), "recipe": recipe, "splits_made": splits_made}
@@ -45,7 +56,18 @@ def run(
     if splits_made:
         console.result("The dataset had no splits; its patients were assigned to train, validation and test.")
     console.result(f"The bundle is in {bundle} ({console.duration(seconds)}).")
-    console.result(f"Next: fractureai evaluate {bundle} {dataset} {out / 'report'}")
+    console.result(f"Next: fractureai evaluate {bundle} {opened.folder} {target / 'report'}")
+
+
+def _places(dataset: Path | None, out: Path | None, option: Path | None) -> tuple[Path, Path]:
+    """Return the dataset and the folder of the training; with ``--dataset`` the first argument is the folder."""
+    if option is not None:
+        if out is not None:
+            raise typer.BadParameter("Give the dataset once: as argument or with --dataset.")
+        dataset, out = option, dataset
+    if dataset is None:
+        raise typer.BadParameter(MISSING)
+    return dataset, out or dataset.with_name(f"{dataset.stem}-training")
 
 
 def train_bundle(

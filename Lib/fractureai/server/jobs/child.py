@@ -32,10 +32,11 @@ def main(folder: Path) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
     job = read_job(folder)
     print(f"{utc_now()} {job.kind}, process {os.getpid()}", flush=True)
+    report = Reporter(folder)
     try:
         from fractureai.server.jobs import work
 
-        result = work.KINDS[job.kind](job, folder, Reporter(folder))
+        result = work.KINDS[job.kind](job, folder, report)
     except FractureAIError as error:
         sentence = str(error)
     except ModuleNotFoundError as error:
@@ -47,8 +48,8 @@ def main(folder: Path) -> int:
     except Exception:  # noqa: BLE001  # the sentence must be written, whatever it was
         sentence = f"The job ended with a mistake of FractureAI ({job.kind}); its log says more."
     else:
+        report.step("done", 1.0)
         append_event(folder, "result", result)
-        print(f"{utc_now()} done", flush=True)
         return 0
     traceback.print_exc()
     append_event(folder, "error", {"text": sentence})

@@ -27,9 +27,11 @@ def train(job: Job, folder: Path, report: Reporter) -> dict[str, Any]:
     """Train, and evaluate on the test split; goes on where an earlier run of the same job stopped."""
     given = job.parameters
     out = Path(given["out"] or folder / OUT)
-    report.step("opening the dataset", 0.0)
-    dataset = Dataset.open(given["dataset"])
     from fractureai.training.recipe import load_recipe
+    from fractureai.training.source import open_source
+
+    report.step("opening the dataset", 0.0)
+    dataset = open_source(Path(given["dataset"]), out)
 
     recipe = load_recipe(given["recipe"])
     if given["folds"]:
@@ -70,8 +72,8 @@ def evaluate(job: Job, folder: Path, report: Reporter) -> dict[str, Any]:
 
 def export(job: Job, folder: Path, report: Reporter) -> dict[str, Any]:
     """Write a dataset as an archive, or in another program's format."""
-    from fractureai.dataset import pack
     from fractureai.dataset.formats import FORMATS, ExportOptions
+    from fractureai.dataset.portable import export_portable
 
     given = job.parameters
     dataset = Dataset.open(given["dataset"])
@@ -83,8 +85,9 @@ def export(job: Job, folder: Path, report: Reporter) -> dict[str, Any]:
     if given["format"] == "archive":
         target = Path(given["out"] or folder / OUT / "export.zip")
         target.parent.mkdir(parents=True, exist_ok=True)
-        pack(dataset, target, given["raters"])
-        return {"file": str(target), "radiographs": len(dataset.radiographs), "problems": []}
+        written = export_portable(dataset, target, given["raters"], progress=progress)
+        counts = {"radiographs": written.radiographs, "annotations": written.annotations}
+        return {"file": str(target), **counts, "problems": list(written.problems)}
     target = Path(given["out"] or folder / OUT)
     target.mkdir(parents=True, exist_ok=True)
     found = FORMATS[given["format"]].export(dataset, target, ExportOptions(given["raters"], True, progress))
