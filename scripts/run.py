@@ -9,6 +9,7 @@ stays, what was interrupted is finished.
 """
 
 import argparse
+import ctypes.util
 import hashlib
 import importlib.util
 import json
@@ -27,7 +28,13 @@ ROOT = Path(__file__).resolve().parent.parent
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 CUDA_BUILDS = ("cu130", "cu129", "cu128", "cu126")
 STAMP = "fractureai-setup.json"
-COVERS = {"evaluate": ("evaluate", "train", "dev"), "train": ("train", "dev"), "dev": ("dev",)}
+COVERS = {
+    "evaluate": ("evaluate", "look", "train", "demo", "dev"),
+    "look": ("look", "demo", "dev"),
+    "train": ("train", "demo", "dev"),
+    "demo": ("demo", "dev"),
+    "dev": ("dev",),
+}
 """Extra that is asked for -> extras whose installation contains it."""
 
 
@@ -120,10 +127,12 @@ def size_note(system: str, driver_cuda: tuple[int, int] | None, extra: str) -> t
     """Return a sentence on how large the installation is, and the free disk space in GB that it needs."""
     if extra == "evaluate":
         return "About 220 MB to download, 1 GB on disk; PyTorch is not needed for this", 2.5
-    rest = "the rest: about " + ("280 MB, 1.3 GB" if extra == "dev" else "250 MB, 1.2 GB")
+    if extra == "look":
+        return "About 500 MB to download, 2.1 GB on disk, half of it for the window; PyTorch is not needed", 4.0
+    rest = "the rest: about " + ("250 MB, 1.2 GB" if extra == "train" else "550 MB, 2.3 GB, half of it for the window")
     if driver_cuda is not None and system != "Darwin":
         return f"PyTorch with CUDA (an NVIDIA GPU was found): about 3 GB to download, 7 GB on disk; {rest}", 11.0
-    return f"PyTorch for the CPU: about 200 MB to download, 0.8 GB on disk; {rest}", 3.0
+    return f"PyTorch for the CPU: about 200 MB to download, 0.8 GB on disk; {rest}", 4.5
 
 
 def parse_driver_cuda(smi_output: str) -> tuple[int, int] | None:
@@ -376,11 +385,59 @@ def run_tests(venv: Path) -> int:
     return 0
 
 
+def has_screen(system: str, environment: "dict[str, str]") -> bool:
+    """Tell whether a window can be opened."""
+    return system != "Linux" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
+
+
+def wants_window(options: argparse.Namespace) -> bool:
+    """Tell whether the demo ends with the window."""
+    return not options.no_window and has_screen(platform.system(), dict(os.environ))
+
+
 def needed_extra(options: argparse.Namespace) -> str:
     """Return the extra of pyproject.toml that a command needs."""
+    if options.command == "demo" and wants_window(options):
+        return "look" if options.quick_look else "demo"
     if options.command == "demo":
         return "evaluate" if options.quick_look else "train"
     return "dev"
+
+
+def missing_libraries(system: str) -> list[str]:
+    """Return the packages of Debian and Ubuntu that the tests of the window need and that are not there."""
+    if system != "Linux":
+        return []
+    found = {
+        "libegl1": ctypes.util.find_library("EGL"),
+        "libgl1-mesa-dri": next(Path("/usr/lib").glob("*/dri/*swrast*"), None),
+        "libxkbcommon0": ctypes.util.find_library("xkbcommon"),
+        "libfontconfig1": ctypes.util.find_library("fontconfig"),
+        "libdbus-1-3": ctypes.util.find_library("dbus-1"),
+        "xvfb": shutil.which("Xvfb"),
+        "libxcb-cursor0": ctypes.util.find_library("xcb-cursor"),
+        "libxkbcommon-x11-0": ctypes.util.find_library("xkbcommon-x11"),
+        "libxcb-icccm4": ctypes.util.find_library("xcb-icccm"),
+        "libxcb-keysyms1": ctypes.util.find_library("xcb-keysyms"),
+    }
+    return [package for package, there in found.items() if not there]
+
+
+def install_libraries(log: Path) -> None:
+    """Install what the tests of the window need from the system: by apt, as root; else say what is missing."""
+    missing = missing_libraries(platform.system())
+    if not missing:
+        return
+    command = "apt-get install -y --no-install-recommends " + " ".join(missing)
+    if shutil.which("apt-get") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        say(f"For the tests of the window these are missing, and those tests are skipped: {' '.join(missing)}")
+        say(f"  On Debian and Ubuntu: sudo {command}")
+        return
+    try:
+        run_logged(["apt-get", "update"], "Refreshing the list of system packages", log)
+        run_logged(command.split(), f"Installing {', '.join(missing)}", log)
+    except SetupError as error:
+        say(f"{error}\nWithout them the tests of the window are skipped.")
 
 
 def demo_command(venv: Path, system: str, options: argparse.Namespace) -> list[str]:
@@ -389,6 +446,24 @@ def demo_command(venv: Path, system: str, options: argparse.Namespace) -> list[s
     command = [program(venv, "fractureai", system), "demo", str(out.resolve())]
     command += ["--dicom", str(options.dicom.resolve())] if options.dicom else []
     return command + (["--quick-look"] if options.quick_look else [])
+
+
+def desktop_command(venv: Path, system: str, options: argparse.Namespace) -> list[str]:
+    """Return the command that opens the window with the demo's radiographs."""
+    return [
+        program(venv, "fractureai", system),
+        "desktop",
+        str(Path(demo_command(venv, system, options)[2]) / "phantom"),
+    ]
+
+
+def run_demo(venv: Path, options: argparse.Namespace) -> int:
+    """Run the demo; where there is a screen, end with the window."""
+    code = run_child(demo_command(venv, platform.system(), options))
+    if code == 0 and wants_window(options):
+        say("\nOpening the window with these radiographs; close it to end.")
+        return run_child(desktop_command(venv, platform.system(), options))
+    return code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -401,6 +476,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, help="folder of the results (default: out/demo, or out/quick-look)")
     demo.add_argument("--dicom", type=Path, metavar="FOLDER", help="also read the radiographs in this folder")
     demo.add_argument("--quick-look", action="store_true", help="use the model that comes along; trains nothing")
+    demo.add_argument("--no-window", action="store_true", help="do not end with the window")
     commands.add_parser("test", parents=[common], help="run every check of the project")
     commands.add_parser("setup", parents=[common], help="only install")
     return top
@@ -412,9 +488,10 @@ def main() -> int:
     try:
         venv = set_up(needed_extra(options), options.cpu)
         if options.command == "test":
+            install_libraries(venv / "setup.log")
             return run_tests(venv)
         if options.command == "demo":
-            return run_child(demo_command(venv, platform.system(), options))
+            return run_demo(venv, options)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

@@ -143,9 +143,32 @@ def test_demo_options_are_passed_on(run: ModuleType) -> None:
 
 def test_training_and_quick_look_have_folders_and_installations_of_their_own(run: ModuleType) -> None:
     train, look = run.parser().parse_args(["demo"]), run.parser().parse_args(["demo", "--quick-look"])
+    train.no_window = look.no_window = True
     assert run.needed_extra(train) == "train"
     assert run.needed_extra(look) == "evaluate"
     assert run.demo_command(Path("v"), "Linux", train)[2] != run.demo_command(Path("v"), "Linux", look)[2]
+
+
+def test_the_demo_ends_with_the_window_only_where_there_is_a_screen(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = run.parser().parse_args(["demo", "--quick-look", "--out", "o"])
+    monkeypatch.setattr(run.platform, "system", lambda: "Linux")
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert run.wants_window(options)
+    assert run.needed_extra(options) == "look"
+    assert run.desktop_command(Path("v"), "Linux", options)[1:] == ["desktop", str(Path("o").resolve() / "phantom")]
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert not run.wants_window(options)
+    assert run.needed_extra(options) == "evaluate"
+    assert run.has_screen("Windows", {})
+
+
+def test_every_extra_is_covered_by_the_developers(run: ModuleType) -> None:
+    assert all("dev" in covering for covering in run.COVERS.values())
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert all(f"\n{extra} = [" in text for extra in run.COVERS)
 
 
 def test_ci_calls_exactly_the_test_command() -> None:

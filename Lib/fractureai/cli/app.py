@@ -18,6 +18,7 @@ from fractureai.cli import (
     check,
     console,
     demo,
+    desktop,
     evaluate,
     export,
     import_,
@@ -44,6 +45,7 @@ _EXTRAS = {
     "read": ("onnxruntime", "matplotlib"),
     "evaluate": ("sklearn", "statsmodels", "jinja2"),
     "serve": ("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart", "psutil"),
+    "desktop": ("slicer", "PySide6"),
     "train": ("torch", "monai", "onnx", "onnxscript", "safetensors", "tensorboard"),
 }
 """Extra of the package -> modules it brings."""
@@ -87,7 +89,7 @@ def _add(name: str, function: Callable[..., None], example: str, interrupted: st
     app.command(name, epilog=f"Example: {example}")(guarded)
 
 
-for _module in (phantom, import_, export, check, split, train, evaluate, read, show, serve, demo):
+for _module in (phantom, import_, export, check, split, train, evaluate, read, show, serve, demo, desktop):
     _add(_module.NAME, _module.run, _module.EXAMPLE, _module.INTERRUPTED)
 
 
