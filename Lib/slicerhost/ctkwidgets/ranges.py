@@ -1,0 +1,1 @@
+"""Ranges: two values on one slider."""
