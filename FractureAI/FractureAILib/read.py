@@ -1,9 +1,499 @@
-"""The page Read."""
+"""The page Read: open a study, have a model read it, see how sure it is and where it looked, agree or disagree."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from fractureai.errors import FractureAIError
+from fractureai.scene.reading import ReadingNodes, Verdict
+from FractureAILib import dialogs, reading_log, reading_text, stages, style
+from FractureAILib.engine_link import MissingPackagesError
+from FractureAILib.hold_key import HoldKey
+from FractureAILib.image_texts import ImageTexts
+from FractureAILib.install_box import InstallBox
+from FractureAILib.model_choice import ModelChoice
+from FractureAILib.overlay_panel import OverlayPanel
 from FractureAILib.pages import Page
+from FractureAILib.reading_run import ReadingRun
+from FractureAILib.reading_view import ReadingView
+from FractureAILib.shortcuts import Action
+from FractureAILib.studies import OpenStudy
+from FractureAILib.study_panel import BOTH, StudyPanel
+from FractureAILib.study_screen import StudyScreen
+from FractureAILib.study_source import Case
+from FractureAILib.verdict_panel import VerdictPanel
+
+RESIZE_DELAY_MS = 60
 
 
-class ReadPage(Page):
-    """To be filled."""
+class ReadPage(Page, VTKObservationMixin):
+    """Puts the parts of the page together; each part is a class of its own.
+
+    Attributes:
+        study: the study that is open, or None.
+        run: the reading in progress, and how the last one ended.
+        nodes: the reading that is shown, in the scene, or None.
+    """
 
     ui_file = "Read.ui"
+
+    def __init__(self, session, resource_path) -> None:
+        VTKObservationMixin.__init__(self)
+        Page.__init__(self, session, resource_path)
+        self.study: OpenStudy | None = None
+        self.nodes: ReadingNodes | None = None
+        self._front = False
+        self._quiet = False
+
+    def actions(self) -> list[Action]:
+        """Return what keys do on this page."""
+        return [
+            Action("Read", _("Read the study"), "R", self.read),
+            Action("CancelReading", _("Cancel the reading"), "Esc", self.cancel),
+            Action("HeatMap", _("Activation map on or off"), "H", self._toggle_map),
+            Action("HideMarks", _("Hide all marks while held"), "Space", self._hide_marks),
+            Action("Agree", _("Agree with the reading"), "A", self._agree),
+            Action("Disagree", _("Disagree with the reading"), "D", self._disagree),
+            Action("NextViews", _("Both views, or one alone"), "V", self._next_views),
+            Action("FitStudy", _("Show the whole radiographs again"), "F", self._fit),
+        ]
+
+    def setup(self) -> None:
+        """Connect the widgets; called once."""
+        ui, session = self.ui, self.session
+        self.screen = StudyScreen()
+        self.studies = StudyPanel(ui, self.widget, session, self.open_case, self._say_error)
+        self.view = ReadingView(ui)
+        self.overlay = OverlayPanel(ui, self.screen)
+        self.texts = ImageTexts(self.screen)
+        self.verdicts = VerdictPanel(ui, self._store, lambda: session.rater)
+        self.models = ModelChoice(ui.modelCombo, session, self._say_error)
+        self.install = InstallBox(ui, session.engine, self._installed)
+        self.run = ReadingRun(session.engine, self._run_changed)
+        self._hold = HoldKey(qt.Qt.Key_Space, lambda: self.overlay.hide_all(False))
+        self._resized = _ResizeFilter(self._draw_again)
+        self.widget.installEventFilter(self._resized)
+        ui.readButton.connect("clicked()", self.read)
+        ui.cancelButton.connect("clicked()", self.cancel)
+        ui.retryButton.connect("clicked()", self.retry)
+        ui.viewsCombo.connect("currentIndexChanged(int)", lambda _index: self._show_images())
+        ui.readingsCombo.connect("activated(int)", self._choose_reading)
+        ui.exportButton.connect("clicked()", self.export_log)
+        ui.removeStudyButton.connect("clicked()", self.close_study)
+        for name in ("", "PA", "LAT"):
+            ui.givenViewCombo.addItem(name or _("unknown"), name)
+        ui.readButton.toolTip = _("Key {key}").format(key=self.shortcuts.keys(self.shortcuts.actions[0]))
+        ui.overlayVisible.toolTip = _("Where the model looked; key {key}").format(
+            key=self.shortcuts.keys(self.shortcuts.actions[2])
+        )
+        session.engine.state_changed.connect(self._engine_changed)
+        session.blinded_changed.connect(self._update)
+        session.dataset_changed.connect(self._dataset_changed)
+        self._retry = None
+        self._error = ""
+        self._show_reading(None)
+        self._update()
+
+    # --- the page comes and goes ---
+
+    def enter(self) -> None:
+        """The page comes to the front."""
+        self._front = True
+        Page.enter(self)
+        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndImportEvent, self._scene_loaded)
+        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.NodeRemovedEvent, self._node_removed)
+        self.session.engine.start()
+        self._find_studies()
+        self._show_images()
+        self._draw_again()
+
+    def exit(self) -> None:
+        """The page is left."""
+        self._front = False
+        self._hold.stop()
+        self.removeObservers()
+        self.texts.clear()
+        self.screen.leave()
+        Page.exit(self)
+
+    def scene_closed(self) -> None:
+        """The scene was closed: the page's nodes are gone."""
+        self.run.cancel()
+        self.screen.leave()
+        self.study = None
+        self.studies.clear()
+        self._show_reading(None)
+        self._update()
+
+    def cleanup(self) -> None:
+        """The panel is closed or reloaded."""
+        self.run.cancel()
+        Page.cleanup(self)
+        self.studies.cleanup()
+        self.widget.removeEventFilter(self._resized)
+        self.session.engine.state_changed.disconnect(self._engine_changed)
+        self.session.blinded_changed.disconnect(self._update)
+        self.session.dataset_changed.disconnect(self._dataset_changed)
+        self.models.cleanup()
+
+    # --- a study ---
+
+    def open_case(self, case: Case) -> None:
+        """Show a case; its radiographs are read in the background."""
+        self.run.cancel()
+        self._clear_error()
+        before, self.study = self.study, OpenStudy(case)
+        if before is not None and before.case is not case:
+            before.leave()
+        self._show_reading(None)
+        if self.study.is_whole:
+            self._study_shown()
+            return
+        study, dataset = self.study, self.session.dataset
+        self._update()
+
+        def read(radiographs) -> None:
+            if self.study is study:
+                study.add(radiographs)
+                self._study_shown()
+
+        def failed(error: FractureAIError) -> None:
+            if self.study is study:
+                self._fail(error, lambda: self.open_case(case))
+
+        self.session.background.run(lambda _task: study.read_files(dataset), read, failed)
+
+    def close_study(self) -> None:
+        """Take the study with all that belongs to it out of the scene."""
+        if self.study is None:
+            return
+        self.run.cancel()
+        study, self.study = self.study, None
+        self.screen.leave(empty=True)
+        self.texts.clear()
+        study.remove()
+        self.studies.remove(study.case)
+        self._show_reading(None)
+        self._update()
+        if self.studies.cases:
+            self.ui.studyCombo.setCurrentIndex(0)
+            self.open_case(self.studies.cases[0])
+
+    def _study_shown(self) -> None:
+        self.studies.list_views(self.study.view_names)
+        readings = self.study.readings()
+        self._show_images()
+        self._show_reading(readings[-1] if readings else None)
+        self._update()
+
+    def _show_images(self) -> None:
+        """Show both views, or the one that was chosen."""
+        volumes = self.study.volumes() if self.study is not None else ()
+        if not self._front or not volumes:
+            return
+        alone = self.studies.views_shown()
+        self.screen.show_volumes(volumes[:2] if alone == BOTH else volumes[alone : alone + 1])
+        self.texts.show(self.study, self._shown_reading())
+        self.overlay.apply()
+
+    # --- reading ---
+
+    def read(self) -> None:
+        """Have the chosen model read the study."""
+        if self.study is None or not self._may_read():
+            return
+        self._clear_error()
+        self.install.hide()
+        given_view = self.ui.givenViewCombo.itemData(self.ui.givenViewCombo.currentIndex) or None
+        self.run.start(self.study.case, self.models.model, given_view if self.study.view_is_unknown else None)
+
+    def cancel(self) -> None:
+        """Cancel the reading in progress."""
+        if self.run.is_running:
+            self.run.cancel()
+            self.session.say(_("Reading cancelled."))
+
+    def retry(self) -> None:
+        """Try again what failed."""
+        again, self._retry = self._retry, None
+        self._clear_error()
+        if self.session.engine.state == "failed":
+            self.session.engine.retry()
+        if again is not None:
+            again()
+        self._update()
+
+    def _run_changed(self) -> None:
+        run = self.run
+        if run.state == "failed":
+            if isinstance(run.error, MissingPackagesError):
+                self.install.ask(run.error.what)
+            else:
+                self._fail(run.error, self.read)
+        elif run.state == "done" and self.study is not None and run.case is self.study.case:
+            nodes = self.study.add_reading(run.reading, run.activations, float(self.ui.overlayCutoff.value))
+            self.overlay.choose_default(run.reading)
+            self._show_reading(nodes)
+            self._show_images()
+            self.session.say("")
+        self._update()
+
+    def _show_reading(self, nodes: ReadingNodes | None) -> None:
+        self.nodes = nodes
+        reading = nodes.reading if nodes is not None else None
+        self.view.show(None if self.session.blinded else reading)
+        self.overlay.show(nodes, reading)
+        self._list_readings()
+        self._show_verdict()
+        if self.study is not None and self._front:
+            self.texts.show(self.study, self._shown_reading())
+
+    def _shown_reading(self) -> Mapping[str, Any] | None:
+        """Return the reading whose marks are on the images."""
+        return self.nodes.reading if self.nodes is not None and not self.session.blinded else None
+
+    def _list_readings(self) -> None:
+        readings = self.study.readings() if self.study is not None else ()
+        combo = self.ui.readingsCombo
+        combo.clear()
+        for nodes in readings:
+            reading = nodes.reading
+            combo.addItem(f"{reading['model']}: {reading_text.summary(reading)}")
+        if self.nodes is not None:
+            combo.setCurrentIndex([nodes.record.GetID() for nodes in readings].index(self.nodes.record.GetID()))
+
+    def _choose_reading(self, index: int) -> None:
+        readings = self.study.readings() if self.study is not None else ()
+        if 0 <= index < len(readings):
+            self._show_reading(readings[index])
+            self._update()
+
+    # --- what a person says of it ---
+
+    def _show_verdict(self) -> None:
+        if self.nodes is None or self.study is None:
+            self.verdicts.show(None, "")
+            return
+        model = self.nodes.reading["model"]
+        self.verdicts.show(self.study.verdict(self.session.rater, model), model)
+
+    def _store(self, verdict: Verdict) -> str:
+        """Store an opinion in the scene and in the log; return the sentence about it."""
+        from FractureAILib.verdict_panel import stored_text
+
+        self.study.store(verdict)
+        path = self.log_path()
+        if path is None:
+            return _(
+                "{stored} in the scene. Choose a file for the reading log in the settings to keep it there, too."
+            ).format(stored=stored_text(verdict))
+        try:
+            reading_log.append(path, reading_log.entry(self.nodes.reading, verdict))
+        except FractureAIError as error:
+            return _("Stored in the scene, but not in the log. {error}").format(error=error)
+        return stored_text(verdict)
+
+    def log_path(self) -> Path | None:
+        """Return the file of the reading log: as set, else in the open dataset's folder; None without either."""
+        if self.session.settings.reading_log:
+            return Path(self.session.settings.reading_log)
+        dataset = self.session.dataset
+        return Path(dataset.folder) / reading_log.FILE_NAME if dataset is not None else None
+
+    def export_log(self) -> None:
+        """Write all stored opinions as a table: those of the log, or without a log those in the scene."""
+        target = dialogs.ask_new_file(self.widget, _("Export the opinions on readings"), "readings.csv", "csv")
+        if not target:
+            return
+        try:
+            path = self.log_path()
+            count = reading_log.export_csv(path, target) if path is not None else self._export_scene(target)
+        except FractureAIError as error:
+            self.session.say(str(error), True)
+        else:
+            self.session.say(_("{n} opinions written to {file}.").format(n=count, file=target))
+
+    def _export_scene(self, target: str) -> int:
+        from fractureai.scene.reading import verdicts, verdicts_csv
+
+        listed = verdicts()
+        reading_log.write_table(target, verdicts_csv(listed))
+        return len(listed)
+
+    # --- keys ---
+
+    def _toggle_map(self) -> None:
+        if self.nodes is not None:
+            self.overlay.toggle()
+
+    def _hide_marks(self) -> None:
+        self._hold.press()
+        self.overlay.hide_all(True)
+
+    def _agree(self) -> None:
+        if self.nodes is not None and not self.session.blinded:
+            self.verdicts.agree()
+
+    def _disagree(self) -> None:
+        if self.nodes is not None and not self.session.blinded:
+            self.verdicts.disagree()
+
+    def _next_views(self) -> None:
+        combo = self.ui.viewsCombo
+        if combo.count > 1:
+            combo.setCurrentIndex((combo.currentIndex + 1) % combo.count)
+
+    def _fit(self) -> None:
+        self.screen.fit()
+
+    # --- the scene changes by other hands ---
+
+    def _scene_loaded(self, _caller, _event) -> None:
+        """A scene was loaded: its readings are shown again."""
+        qt.QTimer.singleShot(0, self._find_studies)
+
+    def _find_studies(self) -> None:
+        """List the studies in the scene that have readings; show the first when none is open."""
+        if not self._front:
+            return
+        found = OpenStudy.in_scene(self.studies.cases)
+        self.studies.add(found, choose=self.study is None)
+
+    def _node_removed(self, _caller, _event) -> None:
+        if self.study is not None and not self._quiet:
+            self._quiet = True  # one look for all nodes that go together
+            qt.QTimer.singleShot(0, self._look_again)
+
+    def _look_again(self) -> None:
+        self._quiet = False
+        study = self.study
+        if study is None:
+            return
+        if study.was_shown and not study.is_whole:
+            self.study = None
+            self.studies.remove(study.case)
+            self._show_reading(None)
+            self.screen.leave()
+            self.texts.clear()
+        elif self.nodes is not None and not slicer.mrmlScene.IsNodePresent(self.nodes.record):
+            readings = study.readings()
+            self._show_reading(readings[-1] if readings else None)
+        self._update()
+
+    def _dataset_changed(self) -> None:
+        dataset = self.session.dataset
+        if dataset is not None:
+            self.session.engine.share(str(dataset.folder))
+        self._update()
+
+    # --- what is seen of all this ---
+
+    def _may_read(self) -> bool:
+        study = self.study
+        return (
+            study is not None
+            and study.is_whole
+            and bool(study.case.headers)
+            and not self.run.is_running
+            and not self.session.blinded
+        )
+
+    def _update(self) -> None:
+        """Show, hide and enable as the state of the page asks for."""
+        ui, study = self.ui, self.study
+        running, blinded = self.run.is_running, self.session.blinded
+        has_reading = self.nodes is not None and not blinded
+        ui.readButton.enabled = self._may_read()
+        ui.readButton.text = _("Read again") if has_reading else _("Read")
+        ui.cancelButton.visible = running
+        ui.progressBox.visible = running
+        if running:
+            ui.stagesLabel.text = stages.stages_text(self.run.stage)
+            ui.progressBar.setValue(stages.stage_number(self.run.stage))
+        for box in (ui.overlayBox, ui.verdictBox):
+            box.visible = has_reading and not running
+        ui.readingsBox.visible = study is not None and study.is_whole
+        ui.readingsLabel.visible = ui.readingsCombo.visible = has_reading
+        self.view.show(self.nodes.reading if has_reading and not running else None)
+        self.overlay.set_blinded(blinded)
+        unknown = study is not None and study.view_is_unknown
+        ui.givenViewLabel.visible = ui.givenViewCombo.visible = unknown
+        ui.studyLabel.text = self._about_study()
+        ui.studyLabel.visible = bool(ui.studyLabel.text)
+        self._update_engine_line()
+
+    def _about_study(self) -> str:
+        study = self.study
+        if self.session.blinded:
+            return _("You read blinded: what models say stays hidden until you switch that off in the header.")
+        if study is None:
+            return ""
+        if not study.is_whole:
+            return "" if self._error else _("Opening the radiographs ...")
+        lines = []
+        if not study.case.headers:
+            lines.append(_("This study came with the scene; open its files to have it read again."))
+        elif len(study.view_names) == 1:
+            lines.append(_("One view only: models are surer with a frontal and a lateral one."))
+        colour = style.text_colour(self.ui.studyLabel, style.ALARM)
+        lines += [f'<span style="color:{colour};">{text}</span>' for text in study.conflicts]
+        return "<br>".join(lines)
+
+    def _engine_changed(self, state: str, _sentence: str) -> None:
+        if state == "ready":
+            self.models.refresh()
+        self._update_engine_line()
+
+    def _update_engine_line(self) -> None:
+        engine, label = self.session.engine, self.ui.engineLabel
+        marks = {"off": "○", "installing": "◔", "starting": "◔", "ready": "●", "failed": "▲"}
+        colours = {"ready": style.DONE, "failed": style.ALARM}
+        if self._error:
+            mark, text, colour = "▲", self._error, style.ALARM
+        else:
+            mark, text = marks[engine.state], engine.sentence or _("The engine starts when it is needed")
+            colour = colours.get(engine.state)
+        dot = f'<span style="color:{style.text_colour(label, colour)};">{mark}</span>' if colour else mark
+        label.text = f"<small>{dot} {text}</small>"
+        self.ui.retryButton.visible = bool(self._retry) or engine.state == "failed"
+
+    def _installed(self) -> None:
+        self.session.engine.start()
+        self.read()
+
+    def _say_error(self, error: FractureAIError) -> None:
+        self._fail(error, None)
+
+    def _fail(self, error: FractureAIError, retry) -> None:
+        self._error, self._retry = str(error), retry
+        self._update()
+
+    def _clear_error(self) -> None:
+        self._error, self._retry = "", None
+
+    def _draw_again(self) -> None:
+        """The panel has another width: what is painted is painted again."""
+        self.view.draw()
+        self.overlay.draw_legend()
+
+
+class _ResizeFilter(qt.QObject):
+    """Notices that a widget has another size or other colours."""
+
+    def __init__(self, changed) -> None:
+        qt.QObject.__init__(self)
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(RESIZE_DELAY_MS)
+        self._timer.connect("timeout()", changed)
+
+    def eventFilter(self, _watched, event):  # noqa: N802
+        """Qt's hook."""
+        if event.type() in (qt.QEvent.Resize, qt.QEvent.PaletteChange):
+            self._timer.start()
+        return False

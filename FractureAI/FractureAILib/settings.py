@@ -1,5 +1,7 @@
 """What is remembered on this computer between sessions (QSettings, group ``FractureAI``)."""
 
+from pathlib import Path
+
 import slicer
 
 RECENT_DATASETS = 8
@@ -62,6 +64,33 @@ class Settings:
         self._set("ServerTokenFile", path)
 
     @property
+    def engine_folder(self) -> str:
+        """Folder for the packages that the engine needs; nothing else is put there."""
+        return self._get("EngineFolder") or str(self._own_folder() / "engine")
+
+    @engine_folder.setter
+    def engine_folder(self, path: str) -> None:
+        self._set("EngineFolder", path)
+
+    @property
+    def engine_work_folder(self) -> str:
+        """Folder of the engine's jobs, models, readings and log."""
+        return self._get("EngineWorkFolder") or str(self._own_folder() / "work")
+
+    @engine_work_folder.setter
+    def engine_work_folder(self, path: str) -> None:
+        self._set("EngineWorkFolder", path)
+
+    @property
+    def reading_log(self) -> str:
+        """File of the reading log; "" for the one in the folder of the open dataset."""
+        return self._get("ReadingLog")
+
+    @reading_log.setter
+    def reading_log(self, path: str) -> None:
+        self._set("ReadingLog", path)
+
+    @property
     def model(self) -> str:
         """Identifier of the bundle that reads; ``demo`` at first."""
         return self._get("Model", "demo")
@@ -69,6 +98,10 @@ class Settings:
     @model.setter
     def model(self, identifier: str) -> None:
         self._set("Model", identifier)
+
+    def _own_folder(self) -> Path:
+        """Return a folder beside the application's settings file."""
+        return Path(slicer.app.slicerUserSettingsFilePath).parent / "FractureAI"
 
     def shortcut(self, action: str, default: str) -> str:
         """Return the key sequence of an action, for example ``P``."""
