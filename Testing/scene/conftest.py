@@ -34,14 +34,20 @@ def can_render():
         pytest.skip("no OpenGL here; on Debian install libegl1 and libgl1-mesa-dri")
 
 
-@pytest.fixture(scope="session")
-def application():
-    """Slicer's application logic and module logics on one scene, made once (their singletons do not like more)."""
+@pytest.fixture
+def application(tmp_path_factory):
+    """A scene with Slicer's application logic and module logics."""
     scene = slicer.vtkMRMLScene()
+    cache, data_io = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+    cache.SetRemoteCacheDirectory(str(tmp_path_factory.mktemp("cache")))
+    cache.SetMRMLScene(scene)
+    data_io.SetCacheManager(cache)
+    scene.SetCacheManager(cache)
+    scene.SetDataIOManager(data_io)
     slicer.mrmlScene = scene
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
-    keep = [logic]
+    keep = [logic, cache, data_io]
     for name in ("Color", "Markups", "Volumes", "Tables", "Texts"):
         module = getattr(slicer, f"vtkSlicer{name}Logic")()
         module.SetMRMLApplicationLogic(logic)
@@ -50,16 +56,16 @@ def application():
         keep.append(module)
     if logic.GetSliceLogics() is None:
         logic.SetSliceLogics(vtk.vtkCollection())
-    return SimpleNamespace(scene=scene, logic=logic, keep=keep)
+    yield SimpleNamespace(scene=scene, logic=logic)
+    scene.Clear(1)
+    for module in reversed(keep):
+        module.SetMRMLScene(None) if hasattr(module, "SetMRMLScene") else None
 
 
 @pytest.fixture
 def scene(application):
     """An empty scene with the default colours."""
-    slicer.mrmlScene = application.scene
-    application.scene.Clear(0)
-    yield application.scene
-    application.scene.Clear(0)
+    return application.scene
 
 
 class View:
@@ -149,6 +155,19 @@ class View:
         self.style.SetInteractor(None)
         self.logic.SetMRMLScene(None)
         self.window.Finalize()
+
+
+@pytest.fixture
+def reopen(scene, tmp_path):
+    """Save the scene as an MRB, clear it, and load the file."""
+
+    def save_and_load():
+        path = str(tmp_path / "scene.mrb")
+        assert scene.WriteToMRB(path, None, None)
+        scene.Clear(0)
+        assert scene.ReadFromMRB(path, True, None)
+
+    return save_and_load
 
 
 @pytest.fixture

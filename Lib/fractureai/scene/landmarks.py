@@ -27,8 +27,8 @@ class _Look:
 
 ROLES = {
     "annotation": _Look("Landmarks", "human", 1.0, False, True),
-    "proposal": _Look("Proposed landmarks", "model bright", 0.6, False, False),
-    "reading": _Look("Landmarks of the model", "model bright", 1.0, True, False),
+    "proposal": _Look("Proposed landmarks", "model", 0.6, False, False),
+    "reading": _Look("Landmarks of the model", "model", 1.0, True, False),
 }
 """annotation: what a person marks; proposal: what a model suggests, to be dragged; reading: what a model used."""
 
@@ -64,11 +64,9 @@ def add_landmarks(
     node.SetAttribute(ROLE, role)
     node.SetAttribute("FractureAI.View", view_profile.name)
     node.SetAttribute(NAMES, " ".join(view_profile.landmark_names))
-    display = slicer.vtkMRMLMarkupsFiducialDisplayNode()
-    _style(display, look)
-    scene().AddNode(display)
     scene().AddNode(node)
-    node.SetAndObserveDisplayNodeID(display.GetID())
+    node.CreateDefaultDisplayNodes()  # does nothing where the markups logic was faster
+    _style(node.GetDisplayNode(), look)
     attach(node, volume, "landmarks")
     for index, landmark in enumerate(view_profile.landmarks):
         node.AddControlPoint((0.0, 0.0, 0.0))
@@ -149,6 +147,12 @@ def stop_placing() -> None:
     """Leave Place mode: the mouse moves points and the view again."""
     interaction = scene().GetNodeByID("vtkMRMLInteractionNodeSingleton")
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+
+
+def is_placing() -> bool:
+    """Return whether clicks place points now."""
+    interaction = scene().GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    return bool(interaction.GetCurrentInteractionMode() == interaction.Place)
 
 
 def landmarks_on(volume: Node, role: str = "annotation") -> list[Node]:

@@ -36,6 +36,7 @@ __all__ = [
     "activation_on",
     "add_activation",
     "add_roi",
+    "cutoff_of",
     "inferno",
     "legend_image",
     "style_activation",
@@ -50,18 +51,11 @@ RAMP = 0.5
 VALUES = "FractureAI.Values"
 """Role of the node reference from the shown RGBA volume to its scalar volume."""
 
-# Polynomial of degree 6 fitted to matplotlib's "inferno" (CC0) by Matt Zucker, "viridis, plasma, magma, inferno
-# polynomial approximations", shadertoy.com/view/WlfXRN (CC0): rows are powers of the value, columns R, G, B.
-_INFERNO = np.array(
-    [
-        (0.0002189403691192265, 0.001651004631001012, -0.01948089843709184),
-        (0.1065134194856116, 0.5639564367884091, 3.932712388889277),
-        (11.60249308247187, -3.972853965665698, -15.9423941062914),
-        (-41.70399613139459, 17.43639888205313, 44.35414519872813),
-        (77.162935699427, -33.40235894210092, -81.80730925738993),
-        (-71.31942824499214, 32.62606426397723, 73.20951985803202),
-        (25.13112622477341, -12.24266895238567, -23.07032500287172),
-    ]
+# 26 equally spaced colours of matplotlib's "inferno" by Nathaniel J. Smith and Stefan van der Walt (CC0),
+# bids.github.io/colormap; between them straight lines.
+_INFERNO = (
+    "000003 040316 0F092E 1E0C46 300A5C 410967 520E6C 62146E 731A6D 83206B 932567 A32B61 B33259 C23B4F D04544 "
+    "DC5039 E65E2D EF6E20 F67F13 FA9107 FBA40A FBB71C F8CC35 F3DF54 F1F27C FCFEA4"
 )
 
 
@@ -92,6 +86,7 @@ def add_roi(volume: Node, roi: Roi, *, name: str = "Region of interest", parent_
     """
     node = add_box(volume, roi.corners().min(axis=0), roi.corners().max(axis=0), name, "roi", parent_item)
     node.SetLocked(True)
+    node.SetNthControlPointVisibility(0, False)
     style_box(node, COLOURS["model bright"])
     return node
 
@@ -115,14 +110,13 @@ def set_box(node: Node, volume: Node, low_rc: npt.ArrayLike, high_rc: npt.ArrayL
     matrix = local_matrix(volume)
     centre = (low + high) / 2
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
-    was_modifying = node.StartModify()
     object_to_node = np.eye(4)
     object_to_node[:3, :3] = matrix[:3, :3] / lengths
     object_to_node[:3, 3] = (matrix @ (centre[1], centre[0], 0, 1))[:3]
-    node.GetObjectToNodeMatrix().DeepCopy(to_vtk(object_to_node))
     height, width = np.abs(high - low)
     node.SetSize(float(width * lengths[0]), float(height * lengths[1]), 1.0)
-    node.EndModify(was_modifying)
+    node.GetObjectToNodeMatrix().DeepCopy(to_vtk(object_to_node))  # after the size, which rounds the centre to float32
+    node.Modified()
 
 
 def style_box(node: Node, colour: tuple[float, float, float]) -> None:
@@ -201,6 +195,11 @@ def style_activation(nodes: ActivationNodes, cutoff: float = CUTOFF) -> None:
     image.Modified()
 
 
+def cutoff_of(nodes: ActivationNodes) -> float:
+    """Return the share of the maximum above which an activation is shown."""
+    return float(nodes.rgba.GetAttribute("FractureAI.Cutoff") or CUTOFF)
+
+
 def activation_on(volume: Node) -> list[ActivationNodes]:
     """Return the activation maps on a radiograph, in the order of the scene (also after a scene was loaded)."""
     shown = [node for node in nodes_on(volume) if node.GetAttribute(KIND) == "activation"]
@@ -208,9 +207,10 @@ def activation_on(volume: Node) -> list[ActivationNodes]:
 
 
 def inferno(steps: int = 256) -> npt.NDArray[np.uint8]:
-    """Return the colours of "inferno" for values from 0 to 1, (steps, 3), to within 4 of 255 of matplotlib's."""
-    powers = np.linspace(0, 1, steps)[:, None] ** np.arange(len(_INFERNO))
-    return np.asarray(np.rint(np.clip(powers @ _INFERNO, 0, 1) * 255), dtype=np.uint8)
+    """Return the colours of "inferno" for values from 0 to 1, (steps, 3), to within 3 of 255 of matplotlib's."""
+    knots = np.array([list(bytes.fromhex(code)) for code in _INFERNO.split()])
+    places, wanted = np.linspace(0, 1, len(knots)), np.linspace(0, 1, steps)
+    return np.stack([np.rint(np.interp(wanted, places, knots[:, i])) for i in range(3)], axis=1).astype(np.uint8)
 
 
 def alpha(shares: npt.NDArray[Any], cutoff: float) -> npt.NDArray[np.float64]:
@@ -235,16 +235,17 @@ def legend_image(
     """
     image = np.zeros((height, width, 4), np.uint8)
     text_px = max(8, min(14, height // 3))
-    bar = slice(0, max(4, height - 2 * text_px - 6))
-    inset = text_px // 2
-    shares = np.linspace(0, 1, max(2, width - 2 * inset))
+    inset = min(text_px // 2, (width - 1) // 2)
+    bar = image[: max(4, height - 2 * text_px - 6), inset : width - inset]
+    shares = np.linspace(0, 1, bar.shape[1])
     opacity = alpha(shares, cutoff)[:, None]
-    grey = np.where(np.add.outer(np.arange(bar.stop), np.arange(shares.size)) // 3 % 2 == 0, 70, 90)[..., None]
-    ground = np.broadcast_to(grey, (bar.stop, shares.size, 3))
-    image[bar, inset : inset + shares.size, :3] = np.rint(ground + (inferno(shares.size) - ground) * opacity)
-    image[bar, inset : inset + shares.size, 3] = 255
+    hatch = np.add.outer(np.arange(bar.shape[0]), np.arange(bar.shape[1])) // 3 % 2
+    ground = np.where(hatch == 0, 70, 90)[..., None]
+    bar[..., :3] = np.rint(ground + (inferno(shares.size) - ground) * opacity)
+    bar[..., 3] = 255
     for share, text in ((0.0, "0"), (cutoff, f"{cutoff:.2f}"), (1.0, "1")):
-        _draw_text(image, text, inset + share * (shares.size - 1), bar.stop + 2, text_px, text_rgb)
+        if share in (0.0, 1.0) or 0.06 < share < 0.9:
+            _draw_text(image, text, inset + share * (shares.size - 1), bar.shape[0] + 2, text_px, text_rgb)
     _draw_text(image, "share of maximum", width / 2, height - text_px - 1, text_px, text_rgb)
     return image
 
@@ -265,6 +266,7 @@ def _draw_text(
     left = int(np.clip(round(middle - size[0] / 2), 0, max(0, image.shape[1] - size[0])))
     target = image[top : top + mask.shape[0], left : left + mask.shape[1]]
     mask = mask[: target.shape[0], : target.shape[1]]
+    target = target[: mask.shape[0], : mask.shape[1]]
     target[..., :3] = rgb
     target[..., 3] = np.maximum(target[..., 3], mask)
 

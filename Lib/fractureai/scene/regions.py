@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import slicer
 
 from fractureai.dataset.annotation import Region
-from fractureai.scene.nodes import COLOURS, KIND, FloatArray, Node, SceneError, attach, nodes_on, scene, to_array
+from fractureai.scene.nodes import (
+    COLOURS,
+    KIND,
+    FloatArray,
+    Node,
+    SceneError,
+    attach,
+    nodes_on,
+    parent_matrix,
+    scene,
+    to_array,
+)
 from fractureai.scene.overlay import set_box, style_box
 from fractureai.scene.radiograph import pixel_to_ras, ras_to_pixel
 
@@ -19,7 +31,9 @@ _CLASSES = {
 }
 _REGION = "FractureAI.Region"
 _BONE = "FractureAI.Bone"
-_FLIPPED = "FractureAI.Flipped"
+_CORNERS = "FractureAI.Corners"
+_UNMOVED_PX = 1e-3
+"""A box's node keeps its centre as float32: nearer than this to the corners it was made with, it has not moved."""
 
 
 def add_region(volume: Node, region: Region) -> Node:
@@ -59,7 +73,7 @@ def add_region(volume: Node, region: Region) -> Node:
 def read_region(node: Node, volume: Node) -> Region:
     """Return a region as it is now; only points that are placed count.
 
-    A box has its corners in the order in which `add_region` got them, else top left and bottom right.
+    A box that was not moved has exactly the corners it was made with, in their order; else top left and bottom right.
     """
     shape = next(name for name, class_name in _CLASSES.items() if node.IsA(class_name) and _is_exactly(node, name))
     points = _corners(node, volume) if shape == "box" else _vertices(node, volume)
@@ -104,22 +118,19 @@ def _set_corners(node: Node, volume: Node, points: tuple[tuple[float, float], ..
         return
     corners = np.asarray(points, dtype=float)
     set_box(node, volume, corners.min(axis=0), corners.max(axis=0))
-    flipped = corners[0] > corners[1]
-    node.SetAttribute(_FLIPPED, " ".join(str(int(flip)) for flip in flipped))
+    node.SetAttribute(_CORNERS, json.dumps(corners.tolist()))
 
 
 def _corners(node: Node, volume: Node) -> FloatArray:
     if not node.GetNumberOfControlPoints():
         return np.empty((0, 2))
     half = np.array(node.GetSize()) / 2
-    matrix = to_array(node.GetObjectToWorldMatrix())
+    matrix = parent_matrix(node) @ to_array(node.GetObjectToNodeMatrix())
     signs = np.array([(-1, -1, 0), (-1, 1, 0), (1, 1, 0), (1, -1, 0)])
     corners = ras_to_pixel(volume, (signs * half) @ matrix[:3, :3].T + matrix[:3, 3])
     box = np.stack([corners.min(axis=0), corners.max(axis=0)])
-    for axis, flip in enumerate((node.GetAttribute(_FLIPPED) or "0 0").split()):
-        if flip == "1":
-            box[:, axis] = box[::-1, axis]
-    return box
+    made_with = np.array(json.loads(node.GetAttribute(_CORNERS) or "[[Infinity, 0], [0, 0]]"))
+    return made_with if np.abs(np.sort(made_with, axis=0) - box).max() < _UNMOVED_PX else box
 
 
 def _vertices(node: Node, volume: Node) -> FloatArray:

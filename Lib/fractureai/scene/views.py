@@ -33,6 +33,7 @@ def show(
     composite.SetBackgroundVolumeID(background.GetID() if background is not None else None)
     composite.SetForegroundVolumeID(foreground.GetID() if foreground is not None else None)
     composite.SetLabelVolumeID(None)
+    composite.SetClipToBackgroundVolume(True)  # a map that reaches over the image's edge is shown on the image only
     composite.SetForegroundOpacity(opacity if foreground is not None else 0.0)
     composite.EndModify(was_modifying)
 
