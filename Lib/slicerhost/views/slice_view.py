@@ -56,6 +56,9 @@ class SliceView(RenderView):
             (logic, logic.AddObserver("ModifiedEvent", self._logic_modified)),
             (logic, logic.AddObserver(logic.CompositeModifiedEvent, self._schedule_slice)),
         ]
+        interaction = logic.GetMRMLApplicationLogic().GetInteractionNode()
+        changed = interaction.InteractionModeChangedEvent
+        self._tags.append((interaction, interaction.AddObserver(changed, lambda *_: self._default_cursor())))
         scene = logic.GetMRMLScene()
         for event, enabled in ((scene.StartBatchProcessEvent, False), (scene.EndBatchProcessEvent, True)):
             self._tags.append((scene, scene.AddObserver(event, lambda *_, on=enabled: self.setRenderEnabled(on))))
@@ -208,7 +211,7 @@ class SliceView(RenderView):
             painter.drawImage(0, 0, self._slice)
 
     def _default_cursor(self) -> None:
-        interaction = slicer.app.applicationLogic().GetInteractionNode()
+        interaction = self._logic.GetMRMLApplicationLogic().GetInteractionNode()
         if interaction.GetCurrentInteractionMode() == interaction.Place:
             self.setCursor(Qt.CursorShape.CrossCursor)
         else:
