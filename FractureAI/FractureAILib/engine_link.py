@@ -84,6 +84,7 @@ class EngineLink:
         state_changed: emitted with (state, sentence).
         own: the folder with packages for the engine, apart from the viewer's Python.
         process: the engine beside the viewer; None while there is none, or with a server elsewhere.
+        occupied: set while a training runs, which a restart would interrupt.
     """
 
     def __init__(self, background: Background, settings: Settings) -> None:
@@ -96,6 +97,7 @@ class EngineLink:
         self.sentence = ""
         self.state_changed = Signal()
         self.process: EngineProcess | None = None
+        self.occupied = False
         self._connection: _Connection | None = None
         self._shared: list[str] = []
         self._leaving = 0
@@ -163,10 +165,13 @@ class EngineLink:
         return self._pool.busy
 
     def share(self, folder: str) -> None:
-        """Let the engine beside the viewer read a folder (a dataset's); it is started anew where it could not."""
+        """Let the engine beside the viewer read a folder (a dataset's); it is started anew where it could not.
+
+        While it is `occupied` it is left alone: what it can not see is sent to it until its next start.
+        """
         if folder not in self._shared:
             self._shared.append(folder)
-        if self.process is not None and not self.process.sees(folder):
+        if self.process is not None and not self.occupied and not self.process.sees(folder):
             self.restart()
 
     def restart(self) -> None:
