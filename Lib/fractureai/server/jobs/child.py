@@ -37,23 +37,26 @@ def main(folder: Path) -> int:
         from fractureai.server.jobs import work
 
         result = work.KINDS[job.kind](job, folder, report)
-    except FractureAIError as error:
-        sentence = str(error)
-    except ModuleNotFoundError as error:
-        sentence = _missing(error)
-    except MemoryError:
-        sentence = "Memory ran out; close other programs, or use a recipe with smaller images or batches."
-    except OSError as error:
-        sentence = _refused(error)
-    except Exception:  # noqa: BLE001  # the sentence must be written, whatever it was
-        sentence = f"The job ended with a mistake of FractureAI ({job.kind}); its log says more."
-    else:
-        report.step("done", 1.0)
-        append_event(folder, "result", result)
-        return 0
-    traceback.print_exc()
-    append_event(folder, "error", {"text": sentence})
-    return 1
+    except Exception as error:  # noqa: BLE001  # the sentence must be written, whatever it was
+        traceback.print_exc()
+        append_event(folder, "error", {"text": _sentence(error, job.kind)})
+        return 1
+    report.step("done", 1.0)
+    append_event(folder, "result", result)
+    return 0
+
+
+def _sentence(error: Exception, kind: str) -> str:
+    """Return what a person is told about an exception."""
+    if isinstance(error, FractureAIError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return _missing(error)
+    if isinstance(error, MemoryError):
+        return "Memory ran out; close other programs, or use a recipe with smaller images or batches."
+    if isinstance(error, OSError):
+        return _refused(error)
+    return f"The job ({kind}) ended with a mistake of FractureAI; its log says more."
 
 
 def _missing(error: ModuleNotFoundError) -> str:

@@ -125,8 +125,9 @@ class JobStore:
             job = new_job(kind, parameters)
             (self.folder / job.id).mkdir()
             self._keep(job)
+            shown = self._shown(job)
         self._wake.set()
-        return self.job(job.id)
+        return shown
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return all jobs, newest first."""
