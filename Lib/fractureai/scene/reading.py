@@ -117,7 +117,7 @@ def add_reading(
     record.SetName(f"Reading - {reading['model']} (record)")
     record.SetAttribute(KIND, "reading")
     record.SetAttribute(STUDY_UID, study_uid)
-    record.SetEncoding(record.VTK_ENCODING_UTF_8)
+    record.SetEncoding(vtk.VTK_ENCODING_UTF_8)
     record.SetText(json.dumps(dict(reading), ensure_ascii=False))
     scene().AddNode(record)
     place(record, item)

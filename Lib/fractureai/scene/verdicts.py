@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 
 import slicer
+import vtk
 
 from fractureai.scene.nodes import KIND, STUDY_UID, Node, SceneError, nodes_of_kind, place, scene
 from fractureai.scene.radiograph import find_study_item
@@ -62,7 +63,7 @@ def store_verdict(study_uid: str, verdict: Verdict) -> Node:
         node.SetName("Verdicts of readers")
         node.SetAttribute(KIND, _KIND)
         node.SetAttribute(STUDY_UID, study_uid)
-        node.SetEncoding(node.VTK_ENCODING_UTF_8)
+        node.SetEncoding(vtk.VTK_ENCODING_UTF_8)
         scene().AddNode(node)
         place(node, item)
     listed.append(asdict(verdict) | {"study": study_uid})
