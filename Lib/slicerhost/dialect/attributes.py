@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from types import GetSetDescriptorType
 from typing import Any
 
 import shiboken6
@@ -87,7 +88,7 @@ def _set(self: Any, name: str, value: Any) -> None:
     descriptor = inspect.getattr_static(cls, name, _missing)
     if isinstance(descriptor, Property):
         descriptor = declared(cls, name)
-    if isinstance(descriptor, (QtProperty, property)):
+    if isinstance(descriptor, (QtProperty, property, GetSetDescriptorType)):  # the last: a field, as QStyleOption.rect
         descriptor.__set__(self, value)
         return
     if descriptor is not _missing and not name.startswith("_") and _from_cpp(cls, name):
