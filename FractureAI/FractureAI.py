@@ -22,10 +22,12 @@ from slicer.util import VTKObservationMixin
 
 from FractureAILib.annotate import AnnotatePage
 from FractureAILib.header import Header
+from FractureAILib.keys_dialog import KeysDialog
 from FractureAILib.pages import Page
 from FractureAILib.read import ReadPage
 from FractureAILib.review import ReviewPage
 from FractureAILib.session import Session
+from FractureAILib.shortcuts import Action, Shortcuts
 from FractureAILib.train import TrainPage
 
 
@@ -96,6 +98,9 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             button.connect("clicked()", lambda index=index: self.showPage(index))
             page.setup()
         self.header.setup()
+        self.header.keys_wanted = self.showKeys
+        self.shortcuts = Shortcuts(self.session.settings, [Action("Keys", _("Show this list"), "?", self.showKeys)])
+        self.session.show_radiographs.connect(lambda *_what: self.showPage(0))
         self.initializeParameterNode()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -116,17 +121,26 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._entered:
             self.page.enter()
 
+    def showKeys(self) -> None:
+        """Show what keys do on the page in front; they can be changed there."""
+        dialog = KeysDialog(self.session.settings, [*self.page.shortcuts.actions, *self.shortcuts.actions])
+        if dialog.ask() and self._entered:
+            self.shortcuts.enter()
+            self.page.shortcuts.enter()
+
     def enter(self):
         """The user opens the module."""
         self.initializeParameterNode()
         if not self._entered:
             self._entered = True
+            self.shortcuts.enter()
             self.page.enter()
 
     def exit(self):
         """The user leaves the module: its keys and observers go."""
         if self._entered:
             self._entered = False
+            self.shortcuts.exit()
             self.page.exit()
 
     def cleanup(self):
@@ -135,6 +149,8 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.removeObservers()
         for page in self.pages:
             page.cleanup()
+        if self.session is not None:
+            self.header.cleanup()
         if self.session is not None:
             self.session.stop()
         self._setParameterNode(None)

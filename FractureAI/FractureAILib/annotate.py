@@ -1,9 +1,391 @@
-"""The page Annotate."""
+"""The page Annotate: a worklist, a radiograph, and everything a rater says about it, saved as it is said."""
 
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from fractureai.dataset import Annotation
+from fractureai.errors import FractureAIError
+from fractureai.radiograph import Radiograph
+from FractureAILib import style
+from FractureAILib.annotate_keys import annotate_actions
+from FractureAILib.autosave import Autosave
+from FractureAILib.case import Case
+from FractureAILib.editor import Editor
+from FractureAILib.hold_key import HoldKey
+from FractureAILib.image_text import show_image_text, show_problem
+from FractureAILib.labels_panel import LabelsPanel
+from FractureAILib.landmarks_panel import LandmarksPanel
+from FractureAILib.loader import Loader
 from FractureAILib.pages import Page
+from FractureAILib.proposals import Proposals, points_of
+from FractureAILib.regions_panel import RegionsPanel
+from FractureAILib.saved_line import SavedLine
+from FractureAILib.screen import Screen
+from FractureAILib.worklist import WorklistPanel
+from FractureAILib.worklist_rows import Worklist, load_worklist
+
+AHEAD = 2
+"""Radiographs that are read ahead."""
 
 
 class AnnotatePage(Page):
-    """To be filled."""
+    """Marks of one rater, radiograph by radiograph.
+
+    Attributes:
+        current: SOP Instance UID of the radiograph chosen last, or None.
+        case: the radiograph on the screen; None while it is being read, or when it can not be read.
+    """
 
     ui_file = "Annotate.ui"
+
+    def __init__(self, session, resource_path) -> None:
+        super().__init__(session, resource_path)
+        self.screen = Screen()
+        self.autosave = Autosave()
+        self.editor = Editor(self.autosave)
+        self.loader = Loader(session.background)
+        self.list = WorklistPanel(self.ui)
+        self.landmarks = LandmarksPanel(self.ui, self.editor, self.screen)
+        self.labels = LabelsPanel(self.ui, self.editor)
+        self.regions = RegionsPanel(self.ui, self.editor, self.screen)
+        self.saved_line = SavedLine(self.ui, self.editor)
+        self.proposals = Proposals(session)
+        self.current: str | None = None
+        self.case: Case | None = None
+        self._hide_key = HoldKey(qt.Qt.Key_Space, lambda: self.screen.set_marks_visible(True))
+        self._listing = None
+        self._restriction: tuple[str, tuple[str, ...]] | None = None
+        self._finish_empty: str | None = None
+        self._mode_tag = None
+        self._entered = False
+
+    def actions(self):
+        """Return what keys do on this page."""
+        return annotate_actions(self)
+
+    def setup(self) -> None:
+        """Connect everything; called once."""
+        for panel in (self.list, self.landmarks, self.labels, self.regions, self.saved_line):
+            panel.setup()
+        self.list.chosen.connect(self.choose)
+        self.editor.changed.connect(self._annotation_changed)
+        self.ui.undoButton.connect("clicked()", self.undo)
+        self.ui.nextButton.connect("clicked()", self.next_case)
+        self.ui.flagButton.connect("clicked()", self.flag)
+        self.ui.restrictionButton.connect("clicked()", self._show_everything)
+        session = self.session
+        for button, action in (
+            (self.ui.emptyOpenButton, session.dataset_actions.open_folder),
+            (self.ui.emptyAddButton, session.dataset_actions.add_files),
+            (self.ui.emptyTryButton, session.dataset_actions.simulate),
+        ):
+            button.connect("clicked()", lambda action=action: action())
+        session.guards.append(self.flush)
+        session.dataset_changed.connect(self._dataset_changed)
+        session.rater_changed.connect(self._rater_changed)
+        session.blinded_changed.connect(self.reload)
+        session.show_radiographs.connect(self._show_only)
+        session.model_changed.connect(self.proposals.forget)
+        session.engine.state_changed.connect(lambda *_state: self._ask_for_proposals())
+        self._dataset_changed()
+
+    def enter(self) -> None:
+        """The page comes to the front: keys work, the radiograph is shown again."""
+        super().enter()
+        self._entered = True
+        interaction = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+        if self._mode_tag is None and interaction is not None:
+            self._mode_tag = interaction.AddObserver(interaction.InteractionModeChangedEvent, self._mode_changed)
+        if self.current is not None and self.case is None:
+            self._show_current()
+        elif self.case is not None:
+            self.screen.show_again()
+            show_image_text(self.screen, self.case, self.editor.annotation)
+
+    def exit(self) -> None:
+        """The page is left: everything is saved, keys and observers go."""
+        super().exit()
+        self._hide_key.stop()
+        if self._entered:
+            self.flush()
+            self.landmarks.place(False)
+            self.screen.remove_texts()
+        if self._mode_tag is not None:
+            slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton").RemoveObserver(self._mode_tag)
+            self._mode_tag = None
+        self._entered = False
+
+    def scene_closed(self) -> None:
+        """The scene was closed: show the radiograph anew."""
+        self._close_case()
+        self.screen.scene_closed()
+        if self._entered and self.current is not None:
+            self._show_current()
+
+    def cleanup(self) -> None:
+        """The panel goes: everything is saved first."""
+        super().cleanup()
+        self._close_case()
+        self.autosave.stop()
+        self.screen.cleanup()
+        if self.flush in self.session.guards:
+            self.session.guards.remove(self.flush)
+
+    # --- the dataset, the rater, the worklist ---
+
+    def flush(self) -> bool:
+        """Bring every mark on disk; returns whether they are."""
+        return self.autosave.flush()
+
+    def reload(self) -> None:
+        """Read the worklist anew, in the background."""
+        if self._listing is not None:
+            self._listing.cancel()
+        dataset, rater, blinded = self.session.dataset, self.session.rater, self.session.blinded
+        if dataset is None:
+            return
+        self._listing = self.session.background.run(
+            lambda _task: load_worklist(dataset, rater, blinded), self._listed, lambda error: self._say(error)
+        )
+
+    def _dataset_changed(self) -> None:
+        dataset = self.session.dataset
+        self._close_case()
+        self.screen.clear()
+        self.editor.close()
+        self.editor.history.clear()
+        self.loader.open(dataset)
+        self.proposals.forget()
+        self.current, self._restriction = None, None
+        self.list.show(Worklist(()), True)
+        self.ui.stack.setCurrentIndex(0 if dataset is None else 1)
+        self._show_case_state()
+        self.reload()
+
+    def _rater_changed(self) -> None:
+        self.editor.history.clear()
+        self.editor.close()
+        self._show_case_state()
+        self.reload()
+
+    def _listed(self, worklist: Worklist) -> None:
+        self._listing = None
+        if self._restriction is not None:
+            title, wanted = self._restriction
+            worklist = worklist.only(wanted)
+            self.ui.restrictionButton.text = _("{title}: {n}  ✕").format(title=title, n=len(worklist.entries))
+        self.ui.restrictionButton.visible = self._restriction is not None
+        self.list.show(worklist, self.session.blinded)
+        if worklist.problems:
+            self.session.say(worklist.problems[0], True)
+        if not worklist.entries:
+            self._say(_("There is nothing on this list."))
+        if self.current is not None and worklist.place(self.current) is not None:
+            self.list.select(self.current)
+            self._open_annotation()
+        else:
+            first = worklist.next_open(None) or worklist.following(None)
+            if first is not None:
+                self.choose(first.row.id)
+
+    def _show_only(self, title: str, radiographs) -> None:
+        self._restriction = (title, tuple(radiographs))
+        if len(self._restriction[1]) == 1:
+            self.current = None if not self.flush() else self.current
+        self.reload()
+
+    def _show_everything(self) -> None:
+        self._restriction = None
+        self.reload()
+
+    # --- the radiograph in hand ---
+
+    def choose(self, radiograph: str) -> None:
+        """Go to a radiograph, once the marks on the one before are saved."""
+        if radiograph == self.current:
+            return
+        if not self.flush():
+            self.list.select(self.current)
+            return
+        self._close_case()
+        self.current = radiograph
+        self.list.select(radiograph)
+        self._open_annotation()
+        self._show_current()
+
+    def next_case(self) -> None:
+        """Finish this radiograph and go to the next open one."""
+        if self.ui.searchEdit.focus:
+            self.ui.worklistView.setFocus()
+            return
+        annotation = self.editor.annotation
+        if annotation is not None and self.case is not None and annotation.status != "done":
+            if _is_empty(annotation) and self._finish_empty != self.current:
+                self._finish_empty = self.current
+                self.session.say(_("Nothing is marked here yet. The same key again finishes it all the same."))
+                return
+            self.editor.change(_("done"), status="done")
+        following = self.list.worklist.next_open(self.current)
+        if following is None or following.row.id == self.current:
+            self.flush()
+            self.session.say(_("This was the last open radiograph."))
+        else:
+            self.session.say("")
+            self.choose(following.row.id)
+
+    def previous_case(self) -> None:
+        """Go to the radiograph before this one in the list."""
+        before = self.list.worklist.previous(self.current)
+        if before is not None:
+            self.choose(before.row.id)
+
+    def flag(self) -> None:
+        """Put this radiograph aside for a second look, or take the flag away."""
+        if self.editor.annotation is not None:
+            flagged = self.editor.annotation.status == "flagged"
+            self.editor.change(_("flag"), status="open" if flagged else "flagged")
+
+    def undo(self) -> None:
+        """Take the last change back, on the radiograph it was made on."""
+        self._step(
+            self.editor.history.next_undo(), self.editor.undo, _("Undone: {what}"), _("There is nothing to undo.")
+        )
+
+    def redo(self) -> None:
+        """Make the change again that was taken back last."""
+        self._step(
+            self.editor.history.next_redo(), self.editor.redo, _("Redone: {what}"), _("There is nothing to redo.")
+        )
+
+    def hide_marks(self) -> None:
+        """Hide all marks as long as the key is held."""
+        self.screen.set_marks_visible(False)
+        self._hide_key.press()
+
+    def turn(self, quarters: int) -> None:
+        """Turn the radiograph clockwise by quarter turns."""
+        if self.case is not None:
+            self.screen.turn(quarters)
+
+    def next_window(self) -> None:
+        """Show the next window of the header."""
+        if self.case is not None:
+            self.session.say(_("Window: {name}").format(name=self.screen.next_window() or _("header")))
+
+    def _step(self, change, step, done: str, nothing: str) -> None:
+        if change is None:
+            self.session.say(nothing)
+            return
+        self.choose(change.radiograph)
+        if self.current == change.radiograph and step() is not None:
+            self.session.say(done.format(what=change.text))
+
+    def _open_annotation(self) -> None:
+        """Take the rater's annotation of the current radiograph in hand."""
+        dataset, rater = self.session.dataset, self.session.rater
+        if dataset is None or self.current is None or not rater:
+            self.editor.close()
+            self._show_case_state()
+            return
+        try:
+            annotation = dataset.annotation(self.current, rater)
+        except FractureAIError as error:
+            self.session.say(str(error), True)
+            annotation = None
+        self.editor.open(dataset, self.current, rater, annotation)
+        self._show_case_state()
+
+    def _show_current(self) -> None:
+        """Show the current radiograph as soon as it is read."""
+        self.ui.problemLabel.visible = False
+        self.loader.get(self.session.dataset.row(self.current), self._read, self._not_read)
+
+    def _read(self, radiograph: Radiograph) -> None:
+        if not self._entered:
+            return
+        dataset, row = self.session.dataset, self.session.dataset.row(self.current)
+        volume = self.screen.show_one(radiograph)
+        self.case = Case(dataset, row, radiograph, volume)
+        annotation = self.editor.annotation or Annotation(self.current, "nobody")
+        for panel in (self.landmarks, self.labels, self.regions):
+            panel.open(self.case, annotation)
+        self.labels.warn([])
+        show_image_text(self.screen, self.case, annotation)
+        self._show_case_state()
+        self._ask_for_proposals()
+        self._read_ahead()
+
+    def _not_read(self, error: FractureAIError) -> None:
+        self._close_case()
+        self.screen.clear()
+        sentence = _("This radiograph can not be shown. {error}").format(error=error)
+        style.set_text(self.ui.problemLabel, sentence, style.ALARM)
+        self.ui.problemLabel.visible = True
+        show_problem(self.screen, _("This radiograph can not be shown."))
+        self._show_case_state()
+        self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        here = self.current
+        for _number in range(AHEAD):
+            following = self.list.worklist.next_open(here)
+            if following is None or following.row.id == self.current:
+                return
+            here = following.row.id
+            self.loader.prefetch(following.row)
+
+    def _close_case(self) -> None:
+        self.proposals.cancel()
+        for panel in (self.landmarks, self.labels, self.regions):
+            panel.close()
+        self.case = None
+
+    def _show_case_state(self) -> None:
+        """Let marks be made only where there is a radiograph and a rater."""
+        ready = self.case is not None and self.editor.annotation is not None
+        self.ui.casePanel.enabled = ready
+        self.ui.flagButton.enabled = self.editor.annotation is not None
+        self.ui.nextButton.enabled = self.current is not None
+
+    def _annotation_changed(self, annotation: Annotation) -> None:
+        self.list.update(annotation)
+        self.ui.flagButton.checked = annotation.status == "flagged"
+        for panel in (self.landmarks, self.labels, self.regions):
+            panel.update(annotation)
+        if self.case is not None:
+            show_image_text(self.screen, self.case, annotation)
+
+    def _mode_changed(self, _caller, _event) -> None:
+        self.landmarks.show_mode()
+        self.regions.show_mode()
+
+    def _ask_for_proposals(self) -> None:
+        if self.case is None or self.editor.annotation is None or self.session.blinded:
+            return
+        row = self.case.row.id
+
+        def answered(answer) -> None:
+            if self.case is not None and self.case.row.id == row:
+                self.landmarks.propose(points_of(answer))
+                self._warn(answer)
+
+        self.proposals.ask(self.case, self.case.view(self.editor.annotation), answered)
+
+    def _warn(self, answer) -> None:
+        annotation = self.editor.annotation
+        said = []
+        view, side = answer.get("view_suggested"), answer.get("side_suggested")
+        if view and view != self.case.view(annotation):
+            said.append(_("The model sees the view {view}.").format(view=view))
+        if side and side != self.case.side(annotation):
+            said.append(_("The model sees a {side} wrist.").format(side=_("left") if side == "L" else _("right")))
+        self.labels.warn(said)
+
+    def _say(self, what) -> None:
+        self.session.say(str(what), isinstance(what, Exception))
+
+
+def _is_empty(annotation: Annotation) -> bool:
+    """Tell whether nothing was marked at all."""
+    return not (annotation.label or annotation.landmarks or annotation.regions or annotation.comment)

@@ -19,8 +19,8 @@ class Autosave:
     """Saves the annotation in hand, the newest state first and always, one save at a time.
 
     Attributes:
-        state: ``nothing`` to save, ``waiting``, ``saved``, ``failed`` (can be retried) or ``stale`` (the same rater saved
-            it elsewhere: `take_theirs` or `keep_mine`).
+        state: ``nothing`` to save, ``waiting``, ``saved``, ``failed`` (can be retried) or ``stale`` (the same rater
+            saved it elsewhere: `take_theirs` or `keep_mine`).
         error: why saving failed.
         changed: emitted after each change of state.
     """
@@ -59,8 +59,13 @@ class Autosave:
             return  # first it must be decided whose marks count
         if not soon:
             self._start()
-        elif not self._timer.isActive():
+        elif not self._timer.active:
             self._timer.start()
+
+    def hurry(self) -> None:
+        """Save now what waits for a newer state."""
+        if self._timer.active:
+            self._start()
 
     def flush(self, patience_s: float = PATIENCE_S) -> bool:
         """Wait until everything is on disk; returns whether it is."""
@@ -134,7 +139,7 @@ class Autosave:
         if self._wanted is wanted:
             self._wanted = None
             self._set(SAVED)
-        elif not self._timer.isActive():
+        elif not self._timer.active:
             self._start()
 
     def _failed(self, error: FractureAIError) -> None:

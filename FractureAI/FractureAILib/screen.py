@@ -110,6 +110,30 @@ class Screen:
         for name in self._shown:
             self._widget(name).sliceView().scheduleRender()
 
+    def render_all(self) -> None:
+        """Draw the first view soon, also when it is empty."""
+        widget = self._widget(FIRST)
+        if widget is not None:
+            widget.sliceView().scheduleRender()
+
+    def show_again(self) -> None:
+        """Bring back what this screen showed after another screen used the views."""
+        if not self._shown:
+            return
+        self._arrange(len(self._shown))
+        for fitted in self._shown.values():
+            if fitted.logic.GetSliceCompositeNode().GetBackgroundVolumeID() != fitted.volume.GetID():
+                views.show(fitted.logic, fitted.volume)
+                fitted.fit()
+        self.confine_marks()
+
+    def remove_texts(self) -> None:
+        """Take the texts out of the corners; `text` brings them back."""
+        for text in self._texts.values():
+            text.remove()
+        self._texts = {}
+        self.render()
+
     def fit(self) -> None:
         """Show the radiographs whole again."""
         for fitted in self._shown.values():
@@ -175,11 +199,7 @@ class Screen:
         self.clear()
 
     def _show(self, wanted, name):
-        layout = slicer.vtkMRMLLayoutNode
-        arrangement = layout.SlicerLayoutOneUpRedSliceView if len(wanted) == 1 else layout.SlicerLayoutSideBySideView
-        manager = slicer.app.layoutManager()
-        if manager is not None and manager.layout != arrangement:
-            manager.setLayout(arrangement)
+        self._arrange(len(wanted))
         old, self._shown = self._shown, {}
         self._window = 0
         volumes = []
@@ -197,15 +217,20 @@ class Screen:
         self.confine_marks()
         return tuple(volumes)
 
+    def _arrange(self, count: int) -> None:
+        layout = slicer.vtkMRMLLayoutNode
+        arrangement = layout.SlicerLayoutOneUpRedSliceView if count == 1 else layout.SlicerLayoutSideBySideView
+        manager = slicer.app.layoutManager()
+        if manager is not None and manager.layout != arrangement:
+            manager.setLayout(arrangement)
+
     def _forget(self, remove: bool) -> None:
         for fitted in self._shown.values():
             fitted.release()
             if remove and slicer.mrmlScene.IsNodePresent(fitted.volume):
                 scene_radiograph.remove_radiograph(fitted.volume)
         self._shown = {}
-        for text in self._texts.values():
-            text.remove()
-        self._texts = {}
+        self.remove_texts()
 
     def _marks(self):
         nodes = slicer.mrmlScene.GetNodes()
