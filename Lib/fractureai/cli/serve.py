@@ -40,14 +40,14 @@ def run(
 
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("Give --tls-cert and --tls-key together.")
-    if host not in LOOPBACK:
-        if token_file is None or not token_file.is_file():
-            raise ServerError(f"To listen on {host}, give a --token-file that exists; its token lets people in.")
-        if tls_cert is None:
-            console.error_line("Warning: without --tls-cert and --tls-key, others on the network can read along.")
+    if host not in LOOPBACK and (token_file is None or not token_file.is_file()):
+        raise ServerError(f"To listen on {host}, give a --token-file that exists; its token lets people in.")
     folder = (work or default_work()).absolute()
     place = (token_file or folder / "token").absolute()
+    token = token_of(place)
+    if host not in LOOPBACK and tls_cert is None:
+        console.error_line("Warning: without --tls-cert and --tls-key, others on the network can read along.")
     names = tuple(host_name or ()) + (() if host in LOOPBACK else (host,))
-    settings = ServerSettings(folder, token_of(place), tuple(root or ()), names)
+    settings = ServerSettings(folder, token, tuple(root or ()), names)
     address = Address(host, port, place, address_file, tls_cert, tls_key, parent_pid)
     serve(settings, address, lambda url: console.step(f"FractureAI listens on {url}; its token is in {place}."))

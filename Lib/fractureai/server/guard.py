@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fractureai.server.errors import answer
@@ -62,7 +63,7 @@ class Guard:
                 await response(scope, receive, request.send)
             else:
                 await self._app(scope, _limited(receive, self._body_limit(scope), self._settings), request.send)
-        except ClientGoneError:
+        except (ClientGoneError, ClientDisconnect):
             request.status = CLIENT_GONE
         except Exception as error:
             _log_mistake(error, request.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import threading
@@ -104,7 +105,11 @@ class ModelStore:
                 unpack_zip(source, incoming, self._limits)
             return self._accept(incoming)
         except FractureAIError as error:
-            raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, sentence(error, "This bundle can not be used")) from error
+            text = sentence(error, "This bundle can not be used").replace(f"{incoming}{os.sep}", "")
+            raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, text) from error
+        except (TypeError, KeyError, AttributeError, ValueError, RecursionError) as error:
+            detail = "This bundle can not be used: its metadata is malformed; train it anew."
+            raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from error
         except (OSError, zipfile.BadZipFile) as error:
             raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "This bundle can not be read or stored.") from error
         finally:

@@ -28,6 +28,7 @@ from fractureai.server.services import Services
 from fractureai.server.settings import ServerSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 _TOKEN_BYTES = 32
 _SHORTEST_TOKEN = 16
 _GRACE_S = 5
@@ -119,9 +120,10 @@ def serve(settings: ServerSettings, address: Address, listening: Callable[[str],
 
 
 def url_of(listener: socket.socket, address: Address) -> str:
-    """Return the URL under which a listening socket is reached."""
+    """Return the URL under which this computer reaches a listening socket."""
     scheme = "https" if address.tls_cert else "http"
-    host = f"[{address.host}]" if ":" in address.host else address.host
+    name = _REACHED_AS.get(address.host, address.host)
+    host = f"[{name}]" if ":" in name else name
     return f"{scheme}://{host}:{listener.getsockname()[1]}"
 
 
