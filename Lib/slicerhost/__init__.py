@@ -1,16 +1,19 @@
 """Run a Slicer scripted module in a window of its own, on slicer-core and PySide6.
 
-`start()` makes `qt`, `ctk` and `slicer` what a scripted module expects; `load_module` and `module_widget` bring a module up;
-`python -m slicerhost MODULE.py` opens it in a window, with `--self-test` it runs the module's own test there.
+`start()` makes `qt`, `ctk` and `slicer` what a scripted module expects; `load_module` and `module_widget` bring a
+module up; `run` (`python -m slicerhost MODULE.py`) opens it in a window, `self_test` (`--self-test`) runs the module's
+own test there.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from .errors import HostError
+from .runner import run, self_test
 from .start import load_module, module_widget, start, stop
 
-__all__ = ["MainWindow", "load_module", "module_widget", "start", "stop"]
+__all__ = ["HostError", "MainWindow", "load_module", "module_widget", "run", "self_test", "start", "stop"]
 
 
 def __getattr__(name: str) -> Any:

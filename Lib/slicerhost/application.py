@@ -18,7 +18,7 @@ SLICER_VERSION = (5, 12, 4)
 
 
 @stands_for_cpp
-class qSlicerApplication(QApplication):  # noqa: N801
+class qSlicerApplication(QApplication):
     """What modules ask the application for: settings, folders, managers, the override cursor, events."""
 
     startupCompleted = Signal()
@@ -65,56 +65,61 @@ class qSlicerApplication(QApplication):  # noqa: N801
 
     # Managers
 
-    def mrmlScene(self) -> Any:  # noqa: N802
+    def mrmlScene(self) -> Any:
         """The scene."""
         return self._scene
 
-    def setMRMLScene(self, scene: Any) -> None:  # noqa: N802
+    def setMRMLScene(self, scene: Any) -> None:
         """Set the scene and announce it."""
         self._scene = scene
         self.mrmlSceneChanged.emit(scene)
 
-    def applicationLogic(self) -> Any:  # noqa: N802
+    def applicationLogic(self) -> Any:
         """The vtkSlicerApplicationLogic."""
         return self._logic
 
-    def layoutManager(self) -> Any:  # noqa: N802
+    def layoutManager(self) -> Any:
         """The layout manager; None without a window."""
         return self._layout_manager
 
-    def setLayoutManager(self, manager: Any) -> None:  # noqa: N802
+    def setLayoutManager(self, manager: Any) -> None:
         """Set the layout manager."""
         self._layout_manager = manager
 
-    def moduleManager(self) -> Any:  # noqa: N802
+    def moduleManager(self) -> Any:
         """The module manager."""
         return self._module_manager
 
-    def coreIOManager(self) -> Any:  # noqa: N802
+    def coreIOManager(self) -> Any:
         """What reads and writes files."""
         return self._io_manager
 
     ioManager = coreIOManager
 
-    def setCoreIOManager(self, manager: Any) -> None:  # noqa: N802
+    def setCoreIOManager(self, manager: Any) -> None:
         """Set what reads and writes files."""
         self._io_manager = manager
 
-    def commandOptions(self) -> Any:  # noqa: N802
+    def commandOptions(self) -> Any:
         """What the command line said."""
         return self._options
 
-    def testingEnabled(self) -> bool:  # noqa: N802
+    def testingEnabled(self) -> bool:
         """Whether message boxes are to be skipped."""
         return self._testing
 
-    def isEmbeddedModule(self, _file_name: str) -> bool:  # noqa: N802
+    def setTestingEnabled(self, enabled: bool) -> None:
+        """Skip message boxes, or show them."""
+        self._testing = bool(enabled)
+        self._options.testingEnabled = bool(enabled)
+
+    def isEmbeddedModule(self, _file_name: str) -> bool:
         """Whether the module comes with the application: none does."""
         return False
 
     # Settings, language, events
 
-    def userSettings(self) -> QSettings:  # noqa: N802
+    def userSettings(self) -> QSettings:
         """The user's settings."""
         return QSettings()
 
@@ -122,7 +127,7 @@ class qSlicerApplication(QApplication):  # noqa: N801
         """The settings."""
         return QSettings()
 
-    def revisionUserSettings(self) -> QSettings:  # noqa: N802
+    def revisionUserSettings(self) -> QSettings:
         """The settings of this version: the host keeps one file for all."""
         return QSettings()
 
@@ -130,20 +135,20 @@ class qSlicerApplication(QApplication):  # noqa: N801
         """The text in the user's language."""
         return QCoreApplication.translate(context, text)
 
-    def startupEnvironment(self) -> QProcessEnvironment:  # noqa: N802
+    def startupEnvironment(self) -> QProcessEnvironment:
         """The environment that programs started from here should get; the host changes nothing in it."""
         return QProcessEnvironment.systemEnvironment()
 
-    def moduleDocumentationUrl(self, module_name: str) -> str:  # noqa: N802
+    def moduleDocumentationUrl(self, module_name: str) -> str:
         """Where Slicer documents a module of its own."""
         return f"{self.documentationBaseUrl}user_guide/modules/{module_name.lower()}.html"
 
-    def pauseRender(self) -> int:  # noqa: N802
+    def pauseRender(self) -> int:
         """Stop drawing the views until `resumeRender` was called as often; returns how often it was paused."""
         self._paused_renders += 1
         return self._paused_renders
 
-    def resumeRender(self) -> int:  # noqa: N802
+    def resumeRender(self) -> int:
         """Undo one `pauseRender`."""
         self._paused_renders = max(0, self._paused_renders - 1)
         if not self._paused_renders and self._layout_manager is not None:
@@ -151,11 +156,11 @@ class qSlicerApplication(QApplication):  # noqa: N801
                 self._layout_manager.sliceWidget(name).sliceView().scheduleRender()
         return self._paused_renders
 
-    def isRenderPaused(self) -> bool:  # noqa: N802
+    def isRenderPaused(self) -> bool:
         """Whether drawing is paused."""
         return self._paused_renders > 0
 
-    def setRenderPaused(self, pause: bool) -> None:  # noqa: N802
+    def setRenderPaused(self, pause: bool) -> None:
         """Pause or resume once."""
         (self.pauseRender if pause else self.resumeRender)()
 
@@ -163,13 +168,13 @@ class qSlicerApplication(QApplication):  # noqa: N801
         """Slicer starts itself again here; the host only closes."""
         self.quit()
 
-    def openUrl(self, url: str) -> None:  # noqa: N802
+    def openUrl(self, url: str) -> None:
         """Show a page in the browser."""
         from PySide6.QtGui import QDesktopServices
 
         QDesktopServices.openUrl(url)
 
-    def showInformation(self, text: str) -> None:  # noqa: N802
+    def showInformation(self, text: str) -> None:
         """Put a text into the status bar."""
         import slicer
 
@@ -195,6 +200,7 @@ def application() -> qSlicerApplication:
     existing = QApplication.instance()
     if existing is None:
         QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+        QSettings.setDefaultFormat(QSettings.Format.IniFormat)
         return qSlicerApplication(sys.argv[:1] or ["slicerhost"])
     if not isinstance(existing, qSlicerApplication):
         raise RuntimeError("this process already has a QApplication: start the host before making one")

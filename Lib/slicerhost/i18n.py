@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 
-def getContext(source_file: str) -> str:  # noqa: N802
+def getContext(source_file: str) -> str:
     """The context of a source file's texts: the file's name, or the package's for an `__init__.py`."""
     path = Path(source_file)
     return path.parent.name if path.name == "__init__.py" else path.stem

@@ -24,7 +24,7 @@ def _value(name: str, kind: Any) -> Any:
 
 
 @stands_for_cpp
-class qSlicerScriptedLoadableModule(QObject):  # noqa: N801
+class qSlicerScriptedLoadableModule(QObject):
     """A module as the application sees it; the module's own class fills in title, categories and texts."""
 
     def __init__(self, name: str, path: str) -> None:
@@ -36,13 +36,13 @@ class qSlicerScriptedLoadableModule(QObject):  # noqa: N801
         self._path, self._module_name = path, name
         self._widget: qSlicerScriptedLoadableModuleWidget | None = None
 
-    def widgetRepresentation(self) -> Any:  # noqa: N802
+    def widgetRepresentation(self) -> Any:
         """The module's panel, made when first asked for; None when the module wants none."""
         if self._widget is None and self._values["widgetRepresentationCreationEnabled"]:
             self._widget = self.createNewWidgetRepresentation()
         return self._widget
 
-    def createNewWidgetRepresentation(self) -> Any:  # noqa: N802
+    def createNewWidgetRepresentation(self) -> Any:
         """Another panel of the module."""
         widget = qSlicerScriptedLoadableModuleWidget(self._module_name, self._path)
         widget._create()
@@ -74,7 +74,7 @@ class qSlicerScriptedLoadableModule(QObject):  # noqa: N801
 
 
 @stands_for_cpp
-class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """The panel of a scripted module: it makes the module's widget class and calls its setup, enter and exit."""
 
     def __init__(self, module_name: str, path: str, parent: QWidget | None = None) -> None:
@@ -118,7 +118,7 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
         if self._entered:
             self._call("enter")
 
-    def setEditedNode(self, node: Any, role: str = "", context: str = "") -> bool:  # noqa: N802
+    def setEditedNode(self, node: Any, role: str = "", context: str = "") -> bool:
         """Ask the module to edit a node."""
         function = getattr(self._self, "setEditedNode", None)
         return bool(function(node, role, context)) if function is not None else False
@@ -128,7 +128,7 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
 
 
 @stands_for_cpp
-class qSlicerModuleManager(QObject):  # noqa: N801
+class qSlicerModuleManager(QObject):
     """Which modules there are; tells widgets when theirs is unloaded."""
 
     moduleLoaded = Signal(str)
@@ -146,11 +146,11 @@ class qSlicerModuleManager(QObject):  # noqa: N801
         found = getattr(slicer.modules, name.lower(), None)
         return found if found is not None and getattr(found, "name", None) == name else None
 
-    def isLoaded(self, name: str) -> bool:  # noqa: N802
+    def isLoaded(self, name: str) -> bool:
         """Whether there is such a module."""
         return self.module(name) is not None
 
-    def modulesNames(self) -> list[str]:  # noqa: N802
+    def modulesNames(self) -> list[str]:
         """The names of all modules."""
         import slicer
 
@@ -158,14 +158,14 @@ class qSlicerModuleManager(QObject):  # noqa: N801
 
     loadedModulesNames = modulesNames
 
-    def factoryManager(self) -> Any:  # noqa: N802
+    def factoryManager(self) -> Any:
         """What finds and loads modules."""
         return self
 
     loadedModuleNames = modulesNames
     registeredModuleNames = modulesNames
 
-    def loadModules(self, _names: list[str]) -> bool:  # noqa: N802
+    def loadModules(self, _names: list[str]) -> bool:
         """Slicer loads registered modules by name; the host has loaded all it registered."""
         return True
 
@@ -184,8 +184,8 @@ class qSlicerModuleManager(QObject):  # noqa: N801
 def load(path: str | Path) -> qSlicerScriptedLoadableModule:
     """Load a scripted module from its file, as Slicer does: import it, make its module class, register it.
 
-    Sets `slicer.modules.<name>`, `slicer.modules.<Name>Instance` and `slicer.moduleNames.<Name>`; the file's folder joins
-    `sys.path`. Raises FileNotFoundError, and AttributeError when the file has no class of its own name.
+    Sets `slicer.modules.<name>`, `slicer.modules.<Name>Instance` and `slicer.moduleNames.<Name>`; the file's folder
+    joins `sys.path`. Raises FileNotFoundError, and AttributeError when the file has no class of its own name.
     """
     import slicer
 

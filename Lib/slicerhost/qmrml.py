@@ -32,7 +32,7 @@ def _flag(name: str) -> tuple[Any, Any]:
 
 
 @stands_for_cpp
-class qMRMLWidget(QWidget):  # noqa: N801
+class qMRMLWidget(QWidget):
     """A widget that knows a scene and tells it on: the root of a module's panel."""
 
     mrmlSceneChanged = Signal(object)
@@ -41,11 +41,11 @@ class qMRMLWidget(QWidget):  # noqa: N801
         super().__init__(parent)
         self._scene: Any = None
 
-    def mrmlScene(self) -> Any:  # noqa: N802
+    def mrmlScene(self) -> Any:
         """The scene, or None."""
         return self._scene
 
-    def setMRMLScene(self, scene: Any) -> None:  # noqa: N802
+    def setMRMLScene(self, scene: Any) -> None:
         """Set the scene and send `mrmlSceneChanged`; widgets get it only where the .ui file connects them."""
         if scene is not self._scene:
             self._scene = scene
@@ -53,7 +53,7 @@ class qMRMLWidget(QWidget):  # noqa: N801
 
 
 @stands_for_cpp
-class qMRMLNodeComboBox(QWidget):  # noqa: N801
+class qMRMLNodeComboBox(QWidget):
     """A list of the scene's nodes of some types, with entries to make, rename and delete one.
 
     Without a scene it is empty and disabled. Without `noneEnabled` the first node becomes current by itself.
@@ -94,11 +94,11 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
 
     # The scene
 
-    def mrmlScene(self) -> Any:  # noqa: N802
+    def mrmlScene(self) -> Any:
         """The scene, or None."""
         return self._scene
 
-    def setMRMLScene(self, scene: Any) -> None:  # noqa: N802
+    def setMRMLScene(self, scene: Any) -> None:
         """Show this scene's nodes and follow its changes."""
         if scene is self._scene:
             return
@@ -157,11 +157,11 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
         """The nodes in the list, in its order."""
         return [self._scene.GetNodeByID(i) for i in self._ids if i] if self._scene is not None else []
 
-    def nodeCount(self) -> int:  # noqa: N802
+    def nodeCount(self) -> int:
         """How many nodes are in the list."""
         return len(self.nodes())
 
-    def nodeFromIndex(self, index: int) -> Any:  # noqa: N802
+    def nodeFromIndex(self, index: int) -> Any:
         """A node by its place in the list, or None."""
         nodes = self.nodes()
         return nodes[index] if 0 <= index < len(nodes) else None
@@ -248,23 +248,23 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
             self.currentNodeChanged[bool].emit(node is not None)
             self.currentNodeIDChanged.emit(node_id)
 
-    def currentNode(self) -> Any:  # noqa: N802
+    def currentNode(self) -> Any:
         """The chosen node, or None."""
         return self._scene.GetNodeByID(self._current) if self._scene is not None and self._current else None
 
-    def setCurrentNode(self, node: Any) -> None:  # noqa: N802
+    def setCurrentNode(self, node: Any) -> None:
         """Choose a node, or an id; None chooses nothing."""
         self.setCurrentNodeID(node if isinstance(node, str) else (node.GetID() or "") if node is not None else "")
 
-    def setCurrentNodeID(self, node_id: str) -> None:  # noqa: N802
+    def setCurrentNodeID(self, node_id: str) -> None:
         """Choose a node by its id; an id that is not in the list chooses nothing."""
         self._select(node_id if node_id in self._ids else "")
 
-    def setCurrentNodeIndex(self, index: int) -> None:  # noqa: N802
+    def setCurrentNodeIndex(self, index: int) -> None:
         """Choose a node by its place in the list, "None" not counted."""
         self.setCurrentNode(self.nodeFromIndex(index))
 
-    def addNode(self, node_type: str = "") -> Any:  # noqa: N802
+    def addNode(self, node_type: str = "") -> Any:
         """Make a node of the type (the first one when not given), with the base name; it becomes current."""
         node_type = node_type or (self._types[0] if self._types else "")
         if self._scene is None or node_type not in self._types:
@@ -286,14 +286,14 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
         self.setCurrentNode(node)
         self.nodeAddedByUser.emit(node)
 
-    def removeCurrentNode(self) -> None:  # noqa: N802
+    def removeCurrentNode(self) -> None:
         """Remove the chosen node from the scene."""
         node = self.currentNode()
         if node is not None:
             self.nodeAboutToBeRemoved.emit(node)
             self._scene.RemoveNode(node)
 
-    def renameCurrentNode(self) -> None:  # noqa: N802
+    def renameCurrentNode(self) -> None:
         """Ask for another name of the chosen node."""
         node = self.currentNode()
         if node is None:
@@ -304,31 +304,31 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
 
     # Settings
 
-    def setNodeTypes(self, types: list[str]) -> None:  # noqa: N802
+    def setNodeTypes(self, types: list[str]) -> None:
         """Set the classes of nodes to show."""
         self._types = [str(t) for t in types]
         self._refresh()
 
-    def setHideChildNodeTypes(self, types: list[str]) -> None:  # noqa: N802
+    def setHideChildNodeTypes(self, types: list[str]) -> None:
         """Set classes not to show although they derive from those shown."""
         self._hidden_types = [str(t) for t in types]
         self._refresh()
 
-    def addAttribute(self, node_type: str, name: str, value: Any = None) -> None:  # noqa: N802
+    def addAttribute(self, node_type: str, name: str, value: Any = None) -> None:
         """Show only nodes of the type that have the attribute (with this value, where one is given)."""
         self._attributes[(node_type, name)] = None if value is None else str(value)
         self._refresh()
 
-    def removeAttribute(self, node_type: str, name: str) -> None:  # noqa: N802
+    def removeAttribute(self, node_type: str, name: str) -> None:
         """Undo `addAttribute`."""
         self._attributes.pop((node_type, name), None)
         self._refresh()
 
-    def setBaseName(self, name: str, _node_type: str = "") -> None:  # noqa: N802
+    def setBaseName(self, name: str, _node_type: str = "") -> None:
         """Set the name from which new nodes' names are made."""
         self._base_name = name
 
-    def setNoneDisplay(self, text: str) -> None:  # noqa: N802
+    def setNoneDisplay(self, text: str) -> None:
         """Set the text of the entry that chooses nothing."""
         self._none_display = text
         self._refresh()

@@ -1,6 +1,6 @@
 """`slicer.ScriptedLoadableModule`: the base classes of scripted modules.
 
-The classes, their attributes and what they do follow Slicer 5.12; only the texts and the developer section's looks differ.
+The classes, their attributes and what they do follow Slicer 5.12; only texts and the developer section's looks differ.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ class ScriptedLoadableModule:
             slicer.selfTests = {}
         slicer.selfTests[self.moduleName] = self.runTest
 
-    def resourcePath(self, filename: str) -> str:  # noqa: N802
+    def resourcePath(self, filename: str) -> str:
         """The path of a file in the module's folder `Resources`."""
         return str(Path(self.parent.path).parent / "Resources" / filename)
 
-    def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:  # noqa: N802, N803
+    def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
         """A sentence with a link to the module's page in Slicer's documentation."""
         app = slicer.app
         url = app.documentationBaseUrl + docPage if docPage else app.moduleDocumentationUrl(self.moduleName)
         return f'<p>For more information see the <a href="{url}">online documentation</a>.</p>'
 
-    def runTest(self, msec: int = 100, **arguments: Any) -> None:  # noqa: N802
+    def runTest(self, msec: int = 100, **arguments: Any) -> None:
         """Run the class `<Name>Test` of the module; raises AssertionError when there is none."""
         python_module = importlib.import_module(type(self).__module__)
         test_class = getattr(python_module, f"{self.moduleName}Test", None)
@@ -84,14 +84,14 @@ class ScriptedLoadableModuleWidget:
         manager = slicer.app.moduleManager()
         manager.connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
-    def resourcePath(self, filename: str) -> str:  # noqa: N802
+    def resourcePath(self, filename: str) -> str:
         """The path of a file in the module's folder `Resources`."""
         return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / filename)
 
     def cleanup(self) -> None:
         """For the module to override: called before it is unloaded or made anew."""
 
-    def _onModuleAboutToBeUnloaded(self, module_name: str) -> None:  # noqa: N802
+    def _onModuleAboutToBeUnloaded(self, module_name: str) -> None:
         if module_name != self.moduleName:
             return
         self.cleanup()
@@ -102,7 +102,7 @@ class ScriptedLoadableModuleWidget:
         """Begin the panel: the developer's buttons, where the settings ask for them."""
         self.setupDeveloperSection()
 
-    def setupDeveloperSection(self) -> None:  # noqa: N802
+    def setupDeveloperSection(self) -> None:
         """Buttons to reload and test the module, in developer mode only."""
         if not self.developerMode:
             return
@@ -157,18 +157,18 @@ class ScriptedLoadableModuleWidget:
         self.reloadTestMenu.addAction(action)
         return action
 
-    def onReload(self) -> None:  # noqa: N802
+    def onReload(self) -> None:
         """Load the module's file again and make its panel anew."""
         logging.info("Reloading module: %s", self.moduleName)
         slicer.util.reloadScriptedModule(self.moduleName)
 
-    def onTest(self, **arguments: Any) -> None:  # noqa: N802
+    def onTest(self, **arguments: Any) -> None:
         """Run the module's test."""
         self._remember(self.testAction)
         with slicer.util.tryWithErrorDisplay("Test failed."):
             slicer.selfTests[self.moduleName](msec=_message_delay(), **arguments)
 
-    def onReloadAndTest(self, **arguments: Any) -> None:  # noqa: N802
+    def onReloadAndTest(self, **arguments: Any) -> None:
         """Reload the module, then run its test."""
         self._remember(self.reloadTestAction)
         with slicer.util.tryWithErrorDisplay("Reload and Test failed."):
@@ -179,7 +179,7 @@ class ScriptedLoadableModuleWidget:
         self.reloadTestMenuButton.setDefaultAction(action)
         qt.QSettings().setValue(f"{self.moduleName}/PreferredReloadAndTestAction", action.objectName)
 
-    def onEditSource(self) -> None:  # noqa: N802
+    def onEditSource(self) -> None:
         """Open the module's file with the program that the system has for it."""
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(slicer.util.modulePath(self.moduleName)))
 
@@ -196,7 +196,7 @@ class ScriptedLoadableModuleLogic:
         self.moduleName = type(self).__name__.removesuffix("Logic")
         self.isSingletonParameterNode = True
 
-    def getParameterNode(self) -> Any:  # noqa: N802
+    def getParameterNode(self) -> Any:
         """The module's parameter node; made when the scene has none."""
         if self.isSingletonParameterNode:
             node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
@@ -210,14 +210,14 @@ class ScriptedLoadableModuleLogic:
                 return nodes[0]
         return slicer.mrmlScene.AddNode(self.createParameterNode())
 
-    def getAllParameterNodes(self) -> list[Any]:  # noqa: N802
+    def getAllParameterNodes(self) -> list[Any]:
         """All parameter nodes of this module in the scene."""
         kind = "vtkMRMLScriptedModuleNode"
         count = slicer.mrmlScene.GetNumberOfNodesByClass(kind)
         nodes = (slicer.mrmlScene.GetNthNodeByClass(i, kind) for i in range(count))
         return [node for node in nodes if node.GetAttribute("ModuleName") == self.moduleName]
 
-    def createParameterNode(self) -> Any:  # noqa: N802
+    def createParameterNode(self) -> Any:
         """A new parameter node, not yet in the scene."""
         if slicer.mrmlScene is None:
             return None
@@ -239,17 +239,17 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         self.enableScreenshots = False
         self.screenshotScaleFactor = 1.0
 
-    def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:  # noqa: N802, N803
+    def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
         """Show a message for a moment (milliseconds), letting events be handled; `messageDelay` goes before both."""
         if hasattr(self, "messageDelay"):
             msec = self.messageDelay
         wanted = msec if msec is not None else requestedDelay
         slicer.util.delayDisplay(message, 100 if wanted is None else wanted)
 
-    def takeScreenshot(self, name: str, description: str, type: int = -1) -> None:  # noqa: A002, ARG002, N802
+    def takeScreenshot(self, name: str, description: str, type: int = -1) -> None:  # noqa: ARG002
         """Slicer stores a snapshot when `enableScreenshots` is set; the host shows the description only."""
         self.delayDisplay(description)
 
-    def runTest(self) -> None:  # noqa: N802
+    def runTest(self) -> None:
         """For the module to override."""
         logging.warning("No test is defined in %s", type(self).__name__)

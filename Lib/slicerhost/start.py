@@ -8,10 +8,11 @@ from typing import Any
 
 
 def start(*, gui: bool = True) -> Any:
-    """Make this process look like Slicer to a scripted module; returns the module `slicer`. A second call changes nothing.
+    """Make this process look like Slicer to a scripted module; returns the module `slicer`.
 
-    Installs `qt` and `ctk`, then fills `slicer`: app, mrmlScene, modules, the layout manager (with `gui`), files, the
-    qMRML widgets, `slicer.ScriptedLoadableModule`, `slicer.parameterNodeWrapper` and `slicer.i18n`.
+    A second call changes nothing. Installs `qt` and `ctk`, then fills `slicer`: app, mrmlScene, modules, the layout
+    manager (with `gui`), files, the qMRML widgets, `slicer.ScriptedLoadableModule`, `slicer.parameterNodeWrapper` and
+    `slicer.i18n`.
 
     Raises RuntimeError when the process already has another QApplication, ImportError when slicer-core or PySide6 are
     missing.

@@ -45,7 +45,7 @@ class _Contents(QObject):
             child.setVisible(self._shown.pop(id(child), _wants_to_show(child)))
         self._changing = False
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow children that come, and those that somebody shows or hides meanwhile."""
         kind = event.type()
         if watched is self.owner:
@@ -65,7 +65,7 @@ class _Contents(QObject):
 
 
 @stands_for_cpp
-class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
+class ctkCollapsibleButton(QAbstractButton):
     """A heading with an arrow; checked means that its children are shown."""
 
     contentsCollapsed = Signal(bool)
@@ -98,20 +98,20 @@ class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
         self.contentsCollapsed.emit(not checked)
         self.update()
 
-    def setCollapsed(self, collapsed: bool) -> None:  # noqa: N802
+    def setCollapsed(self, collapsed: bool) -> None:
         """Hide (True) or show (False) the children."""
         self.setChecked(not collapsed)
 
-    def setCollapsedHeight(self, height: int) -> None:  # noqa: N802
+    def setCollapsedHeight(self, height: int) -> None:
         """Height in pixels that the contents keep when collapsed; the host's heading needs none."""
         self._collapsed_height = int(height)
 
-    def setFlat(self, flat: bool) -> None:  # noqa: N802
+    def setFlat(self, flat: bool) -> None:
         """Draw the heading without a background."""
         self._flat = bool(flat)
         self.update()
 
-    def setButtonTextAlignment(self, alignment: int) -> None:  # noqa: N802
+    def setButtonTextAlignment(self, alignment: int) -> None:
         """How the text stands in the heading."""
         self._alignment = int(alignment)
         self.update()
@@ -121,17 +121,17 @@ class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
     flat = Property(bool, lambda self: self._flat, setFlat)
     buttonTextAlignment = Property(int, lambda self: self._alignment, setButtonTextAlignment)
 
-    def hitButton(self, position: QPoint) -> bool:  # noqa: N802
+    def hitButton(self, position: QPoint) -> bool:
         """Only the heading is a button."""
         return QRect(0, 0, self.width, self._heading()).contains(position)
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+    def changeEvent(self, event: QEvent) -> None:
         """A larger font needs a higher heading."""
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._fit_heading()
         super().changeEvent(event)
 
-    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw the heading: a bar, the arrow, the text."""
         painter = QPainter(self)
         bar = QRect(0, 0, self.width, self._heading())
@@ -164,7 +164,7 @@ class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
 
 
 @stands_for_cpp
-class ctkCollapsibleGroupBox(QGroupBox):  # noqa: N801
+class ctkCollapsibleGroupBox(QGroupBox):
     """A group box whose check box shows and hides what is in it."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -176,11 +176,11 @@ class ctkCollapsibleGroupBox(QGroupBox):  # noqa: N801
         self.setChecked(True)
         self.connect("toggled(bool)", lambda checked: self._contents.collapse(not checked))  # type: ignore[call-overload]
 
-    def setCollapsed(self, collapsed: bool) -> None:  # noqa: N802
+    def setCollapsed(self, collapsed: bool) -> None:
         """Hide (True) or show (False) the contents."""
         self.setChecked(not collapsed)
 
-    def setCollapsedHeight(self, height: int) -> None:  # noqa: N802
+    def setCollapsedHeight(self, height: int) -> None:
         """Height in pixels that the contents keep when collapsed."""
         self._collapsed_height = int(height)
 

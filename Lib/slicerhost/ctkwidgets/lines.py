@@ -12,7 +12,7 @@ from ..dialect.attributes import stands_for_cpp
 
 
 @stands_for_cpp
-class ctkSearchBox(QLineEdit):  # noqa: N801
+class ctkSearchBox(QLineEdit):
     """A line edit to search or filter with: a cross clears it, Escape does too."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -24,7 +24,7 @@ class ctkSearchBox(QLineEdit):  # noqa: N801
         self.setClearButtonEnabled(True)
         self.setPlaceholderText("Search...")
 
-    def setShowSearchIcon(self, show: bool) -> None:  # noqa: N802
+    def setShowSearchIcon(self, show: bool) -> None:
         """Show the icon on the left."""
         self._show_icon = bool(show)
         if self._action is not None:
@@ -33,7 +33,7 @@ class ctkSearchBox(QLineEdit):  # noqa: N801
         if show:
             self._action = self.addAction(self._icon, QLineEdit.ActionPosition.LeadingPosition)
 
-    def setSearchIcon(self, icon: QIcon) -> None:  # noqa: N802
+    def setSearchIcon(self, icon: QIcon) -> None:
         """Set the icon on the left."""
         self._icon = icon
         self.setShowSearchIcon(self._show_icon)
@@ -43,18 +43,18 @@ class ctkSearchBox(QLineEdit):  # noqa: N801
 
 
 @stands_for_cpp
-class ctkComboBox(QComboBox):  # noqa: N801
+class ctkComboBox(QComboBox):
     """A combo box with a text to show while nothing is chosen."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scroll = True
 
-    def setDefaultText(self, text: str) -> None:  # noqa: N802
+    def setDefaultText(self, text: str) -> None:
         """Set the text shown while nothing is chosen."""
         self.setPlaceholderText(text)
 
-    def setScrollWheelEffect(self, effect: int) -> None:  # noqa: N802
+    def setScrollWheelEffect(self, effect: int) -> None:
         """0: the wheel never changes the choice; 1: always; 2: only while the box has the focus."""
         self._scroll = int(effect)
 
@@ -62,14 +62,14 @@ class ctkComboBox(QComboBox):  # noqa: N801
 
 
 @stands_for_cpp
-class ctkCheckBox(QCheckBox):  # noqa: N801
+class ctkCheckBox(QCheckBox):
     """A check box that can show an icon for its state in place of the tick."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._indicator_icon = QIcon()
 
-    def setIndicatorIcon(self, icon: QIcon) -> None:  # noqa: N802
+    def setIndicatorIcon(self, icon: QIcon) -> None:
         """Set the icon; its On and Off states follow the check mark."""
         self._indicator_icon = icon
         self.setIcon(icon)
@@ -78,7 +78,7 @@ class ctkCheckBox(QCheckBox):  # noqa: N801
 
 
 @stands_for_cpp
-class ctkFittedTextBrowser(QTextBrowser):  # noqa: N801
+class ctkFittedTextBrowser(QTextBrowser):
     """A text that is as high as its contents need at the width there is."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -94,19 +94,19 @@ class ctkFittedTextBrowser(QTextBrowser):  # noqa: N801
         if self.minimumHeight != height:
             self.setFixedHeight(height)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Another width needs another height."""
         super().resizeEvent(event)
         self._fit()
 
-    def showEvent(self, event: QEvent) -> None:  # noqa: N802
+    def showEvent(self, event: QEvent) -> None:
         """The font is final when it is first shown."""
         super().showEvent(event)
         self._fit()
 
 
 @stands_for_cpp
-class ctkMessageBox(QMessageBox):  # noqa: N801
+class ctkMessageBox(QMessageBox):
     """A message with "Don't show this message again": the answer is kept in the settings and given next time."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -116,17 +116,17 @@ class ctkMessageBox(QMessageBox):  # noqa: N801
         self._check.setVisible(False)
         self._visible = False
 
-    def setDontShowAgain(self, value: bool) -> None:  # noqa: N802
+    def setDontShowAgain(self, value: bool) -> None:
         """Skip the box from now on."""
         self._again = bool(value)
         self._check.setChecked(value)
 
-    def setDontShowAgainVisible(self, visible: bool) -> None:  # noqa: N802
+    def setDontShowAgainVisible(self, visible: bool) -> None:
         """Show the check box."""
         self._visible = bool(visible)
         self.setCheckBox(self._check if visible else None)
 
-    def setDontShowAgainSettingsKey(self, key: str) -> None:  # noqa: N802
+    def setDontShowAgainSettingsKey(self, key: str) -> None:
         """Keep the answer under this key of the settings; shows the check box."""
         self._key = key
         if key:

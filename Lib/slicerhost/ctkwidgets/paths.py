@@ -26,7 +26,7 @@ _LONGEST_HISTORY = 9
 
 
 @stands_for_cpp
-class ctkPathLineEdit(QWidget):  # noqa: N801
+class ctkPathLineEdit(QWidget):
     """A line for a path, with completion, a history kept in the settings, and a button that opens a file dialog."""
 
     currentPathChanged = Signal(str)
@@ -79,7 +79,7 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
             self.validInputChanged.emit(valid)
         self.currentPathChanged.emit(text)
 
-    def setCurrentPath(self, path: str) -> None:  # noqa: N802
+    def setCurrentPath(self, path: str) -> None:
         """Set the path."""
         self._box.setEditText(str(path))
 
@@ -97,7 +97,7 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
     def _settings_key(self) -> str:
         return f"ctkPathLineEdit/{self._key or self.objectName}"
 
-    def addCurrentPathToHistory(self) -> None:  # noqa: N802
+    def addCurrentPathToHistory(self) -> None:
         """Keep the current path for the list of `retrieveHistory`."""
         current = self.currentPath
         if not current:
@@ -110,7 +110,7 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
         kept = QSettings().value(self._settings_key(), [])
         return [kept] if isinstance(kept, str) else list(kept or [])
 
-    def retrieveHistory(self) -> None:  # noqa: N802
+    def retrieveHistory(self) -> None:
         """Fill the list with the paths kept; the first becomes the current one, as in CTK."""
         kept = self._history()
         blocked = self._box.blockSignals(True)
@@ -120,28 +120,28 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
         self._box.blockSignals(blocked)
         self._box.setEditText(kept[0] if kept else before)
 
-    def setLabel(self, text: str) -> None:  # noqa: N802
+    def setLabel(self, text: str) -> None:
         """Set the title of the dialog."""
         self._label = text
 
-    def setFilters(self, filters: int) -> None:  # noqa: N802
+    def setFilters(self, filters: int) -> None:
         """Set whether files or folders are wanted, to read or to write."""
         self._filters = int(filters)
 
-    def setNameFilters(self, filters: list[str]) -> None:  # noqa: N802
+    def setNameFilters(self, filters: list[str]) -> None:
         """Set the kinds of files of the dialog, each as "Images (*.png *.jpg)"."""
         self._name_filters = [str(f) for f in filters]
 
-    def setSettingKey(self, key: str) -> None:  # noqa: N802
+    def setSettingKey(self, key: str) -> None:
         """Set the key of the history, and fill the list."""
         self._key = key
         self.retrieveHistory()
 
-    def setShowBrowseButton(self, show: bool) -> None:  # noqa: N802
+    def setShowBrowseButton(self, show: bool) -> None:
         """Show the button that opens the dialog."""
         self._browse.setVisible(show)
 
-    def comboBox(self) -> QComboBox:  # noqa: N802
+    def comboBox(self) -> QComboBox:
         """The line itself."""
         return self._box
 
@@ -154,7 +154,7 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
 
 
 @stands_for_cpp
-class ctkDirectoryButton(QWidget):  # noqa: N801
+class ctkDirectoryButton(QWidget):
     """A button that shows a folder and opens a dialog to choose another."""
 
     directoryChanged = Signal(str)
@@ -180,12 +180,12 @@ class ctkDirectoryButton(QWidget):  # noqa: N801
         self._button.setText(self._text or metrics.elidedText(self._directory, Qt.TextElideMode.ElideMiddle, room))
         self._button.setToolTip(self._directory)
 
-    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+    def resizeEvent(self, event: Any) -> None:
         """A long path is cut in its middle."""
         super().resizeEvent(event)
         self._show()
 
-    def setDirectory(self, path: str) -> None:  # noqa: N802
+    def setDirectory(self, path: str) -> None:
         """Set the folder; an empty path means the folder the program runs in."""
         absolute = str(Path(path or ".").absolute())
         changed, self._directory = absolute != self._directory, absolute
@@ -201,16 +201,16 @@ class ctkDirectoryButton(QWidget):  # noqa: N801
             self.setDirectory(path)
         return path
 
-    def setCaption(self, text: str) -> None:  # noqa: N802
+    def setCaption(self, text: str) -> None:
         """Set the title of the dialog."""
         self._caption = text
 
-    def setText(self, text: str) -> None:  # noqa: N802
+    def setText(self, text: str) -> None:
         """Set the text of the button; the folder is shown when empty."""
         self._text = text
         self._show()
 
-    def setIcon(self, icon: QIcon) -> None:  # noqa: N802
+    def setIcon(self, icon: QIcon) -> None:
         """Set the icon of the button."""
         self._button.setIcon(icon)
 

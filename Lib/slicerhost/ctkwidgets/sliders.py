@@ -14,7 +14,7 @@ _MOST_STEPS = 1_000_000
 
 
 @stands_for_cpp
-class ctkDoubleSlider(QWidget):  # noqa: N801
+class ctkDoubleSlider(QWidget):
     """A slider for floating-point values; its positions are whole steps from the minimum."""
 
     valueChanged = Signal(float)
@@ -69,7 +69,7 @@ class ctkDoubleSlider(QWidget):  # noqa: N801
             self._value = value
             self.valueChanged.emit(value)
 
-    def setValue(self, value: float) -> None:  # noqa: N802
+    def setValue(self, value: float) -> None:
         """Set the value, held within the range."""
         value = min(self._maximum, max(self._minimum, float(value)))
         if value != self._value:
@@ -77,7 +77,7 @@ class ctkDoubleSlider(QWidget):  # noqa: N801
             self._update_steps()
             self.valueChanged.emit(value)
 
-    def setRange(self, minimum: float, maximum: float) -> None:  # noqa: N802
+    def setRange(self, minimum: float, maximum: float) -> None:
         """Set both ends; the value is held within them."""
         minimum, maximum = float(minimum), max(float(minimum), float(maximum))
         if (minimum, maximum) == (self._minimum, self._maximum):
@@ -90,29 +90,29 @@ class ctkDoubleSlider(QWidget):  # noqa: N801
         if changed:
             self.valueChanged.emit(value)
 
-    def setMinimum(self, value: float) -> None:  # noqa: N802
+    def setMinimum(self, value: float) -> None:
         """Set the lower end; the upper one follows when it is below."""
         self.setRange(value, max(float(value), self._maximum))
 
-    def setMaximum(self, value: float) -> None:  # noqa: N802
+    def setMaximum(self, value: float) -> None:
         """Set the upper end; the lower one follows when it is above."""
         self.setRange(min(float(value), self._minimum), value)
 
-    def setSingleStep(self, step: float) -> None:  # noqa: N802
+    def setSingleStep(self, step: float) -> None:
         """Set what one arrow key moves; also the distance of the slider's positions."""
         self._step = float(step)
         self._update_steps()
 
-    def setPageStep(self, step: float) -> None:  # noqa: N802
+    def setPageStep(self, step: float) -> None:
         """Set what Page Up and Page Down move."""
         self._page = float(step)
         self._update_steps()
 
-    def setTracking(self, tracking: bool) -> None:  # noqa: N802
+    def setTracking(self, tracking: bool) -> None:
         """Whether the value follows while dragging."""
         self._slider.setTracking(bool(tracking))
 
-    def setOrientation(self, orientation: int) -> None:  # noqa: N802
+    def setOrientation(self, orientation: int) -> None:
         """Lay it horizontally or vertically."""
         self._slider.setOrientation(Qt.Orientation(int(orientation)))
 
@@ -126,7 +126,7 @@ class ctkDoubleSlider(QWidget):  # noqa: N801
 
 
 @stands_for_cpp
-class ctkSliderWidget(QWidget):  # noqa: N801
+class ctkSliderWidget(QWidget):
     """A slider and a spin box for one floating-point value."""
 
     valueChanged = Signal(float)
@@ -172,55 +172,55 @@ class ctkSliderWidget(QWidget):  # noqa: N801
             self._announced = value
             self.valueChanged.emit(value)
 
-    def setValue(self, value: float) -> None:  # noqa: N802
+    def setValue(self, value: float) -> None:
         """Set the value, held within the range and rounded to the decimals."""
         self._box.setValue(float(value))
 
-    def setRange(self, minimum: float, maximum: float) -> None:  # noqa: N802
+    def setRange(self, minimum: float, maximum: float) -> None:
         """Set both ends of the range."""
         self._slider.setRange(minimum, maximum)
         self._box.setRange(float(minimum), float(maximum))
 
-    def setMinimum(self, value: float) -> None:  # noqa: N802
+    def setMinimum(self, value: float) -> None:
         """Set the lower end."""
         self._slider.setMinimum(value)
         self._box.setMinimum(float(value))
 
-    def setMaximum(self, value: float) -> None:  # noqa: N802
+    def setMaximum(self, value: float) -> None:
         """Set the upper end."""
         self._slider.setMaximum(value)
         self._box.setMaximum(float(value))
 
-    def setSingleStep(self, step: float) -> None:  # noqa: N802
+    def setSingleStep(self, step: float) -> None:
         """Set what one arrow key or one click moves."""
         self._slider.setSingleStep(step)
         self._box.setSingleStep(float(step))
 
-    def setPageStep(self, step: float) -> None:  # noqa: N802
+    def setPageStep(self, step: float) -> None:
         """Set what Page Up and Page Down move."""
         self._slider.setPageStep(step)
 
-    def setDecimals(self, decimals: int) -> None:  # noqa: N802
+    def setDecimals(self, decimals: int) -> None:
         """Set how many decimals the box shows and keeps."""
         self._box.setDecimals(int(decimals))
 
-    def setPrefix(self, text: str) -> None:  # noqa: N802
+    def setPrefix(self, text: str) -> None:
         """Set the text before the number."""
         self._box.setPrefix(text)
 
-    def setSuffix(self, text: str) -> None:  # noqa: N802
+    def setSuffix(self, text: str) -> None:
         """Set the text after the number, for example a unit."""
         self._box.setSuffix(text)
 
-    def setTracking(self, tracking: bool) -> None:  # noqa: N802
-        """With tracking, valueChanged comes while dragging; without, valueIsChanging does, and valueChanged at the end."""
+    def setTracking(self, tracking: bool) -> None:
+        """With tracking, valueChanged comes while dragging; without, valueIsChanging does; valueChanged at the end."""
         self._tracking = bool(tracking)
 
-    def setSpinBoxVisible(self, visible: bool) -> None:  # noqa: N802
+    def setSpinBoxVisible(self, visible: bool) -> None:
         """Show or hide the box."""
         self._box.setVisible(visible)
 
-    def spinBox(self) -> QDoubleSpinBox:  # noqa: N802
+    def spinBox(self) -> QDoubleSpinBox:
         """The box."""
         return self._box
 

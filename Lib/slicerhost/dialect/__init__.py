@@ -1,9 +1,10 @@
 """The module `qt`: PythonQt's dialect of Qt, spoken by PySide6's classes.
 
-PythonQt shows a Qt property as an attribute (`button.text`), connects by signature (`button.connect("clicked(bool)", f)`),
-passes a slot no more arguments than it takes, and refuses attributes that the C++ class does not have. PySide6's
-classes are changed in place, because widgets that Qt itself makes (from a .ui file, through `parent()`) are of these
-classes too. The rules follow PythonQt's `PythonQtInstanceWrapper` and `PythonQtSignalReceiver`.
+PythonQt shows a Qt property as an attribute (`button.text`), connects by signature
+(`button.connect("clicked(bool)", f)`), passes a slot no more arguments than it takes, and refuses attributes that the
+C++ class does not have. PySide6's classes are changed in place, because widgets that Qt itself makes (from a .ui file,
+through `parent()`) are of these classes too. The rules follow PythonQt's `PythonQtInstanceWrapper` and
+`PythonQtSignalReceiver`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from types import ModuleType
 
 #: PySide6's switch that makes every enumeration a whole number, as PythonQt's are. Read when PySide6 is first imported.
 INTEGER_ENUMERATIONS = 0x01 | 0x02
+if "PySide6.QtCore" not in sys.modules:
+    sys.pyside6_option_python_enum = INTEGER_ENUMERATIONS  # type: ignore[attr-defined]
 
 _NOT_OFFERED = {"Signal", "Slot", "Property", "SignalInstance", "ClassInfo", "QmlElement", "SIGNAL", "SLOT"}
 
@@ -24,8 +27,6 @@ def install() -> ModuleType:
     """
     if "qt" in sys.modules and getattr(sys.modules["qt"], "_slicerhost", False):
         return sys.modules["qt"]
-    if "PySide6.QtCore" not in sys.modules:
-        sys.pyside6_option_python_enum = INTEGER_ENUMERATIONS  # type: ignore[attr-defined]
     from . import attributes, convenience, enumerations, properties, uiloader
     from .libraries import libraries, native_classes
 

@@ -49,7 +49,7 @@ def install(classes: Iterable[type]) -> None:
 
 
 def _getter(lookup: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """Attribute access in the dialect for a class whose own way is `lookup` (some have static and bound methods of a name)."""
+    """Attribute access in the dialect for a class whose own way is `lookup`; some classes have ways of their own."""
 
     def get(self: QObject, name: str) -> Any:
         if name == "connect":
@@ -93,10 +93,10 @@ def _set(self: Any, name: str, value: Any) -> None:
         return
     if descriptor is not _missing and not name.startswith("_") and _from_cpp(cls, name):
         raise AttributeError(f"Slot '{name}' can not be overwritten on {cls.__name__} object")
-    if descriptor is _missing and isinstance(self, QObject) and not name.startswith("_"):
-        if shiboken6.isValid(self) and name in _dynamic_names(self):
-            QObject.setProperty(self, name, value)
-            return
+    new = descriptor is _missing and isinstance(self, QObject) and not name.startswith("_")
+    if new and shiboken6.isValid(self) and name in _dynamic_names(self):
+        QObject.setProperty(self, name, value)
+        return
     if _ignoring and isinstance(value, QObject) and value.objectName == name:  # type: ignore[comparison-overlap]
         return
     if cls in _cpp and not (name.startswith("_") and cls.__module__.startswith("slicerhost")):

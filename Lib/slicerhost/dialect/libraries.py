@@ -8,7 +8,7 @@ from types import ModuleType
 
 @cache
 def libraries() -> tuple[ModuleType, ...]:
-    """The libraries whose names `qt` offers, as Slicer's `qt` does (core, gui, widgets, network, svg, print, ui tools)."""
+    """The libraries whose names `qt` offers, as Slicer's `qt` does (core, gui, widgets, network, svg, print, ui)."""
     from PySide6 import QtCore, QtGui, QtNetwork, QtPrintSupport, QtSvg, QtSvgWidgets, QtUiTools, QtWidgets
 
     return QtCore, QtGui, QtWidgets, QtNetwork, QtPrintSupport, QtSvg, QtSvgWidgets, QtUiTools

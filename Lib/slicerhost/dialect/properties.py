@@ -19,8 +19,8 @@ class QtProperty:
     def __init__(self, name: str, type_name: str, writable: bool, is_enum: bool, on_class: Any) -> None:
         self.name, self.type_name, self.writable = name, type_name, writable
         self.is_enum, self.on_class = is_enum, on_class
-        # The reader itself, where there is one: when it is virtual, Qt asks Python for an override of that name and would
-        # be sent in a circle if this asked Qt's property system.
+        # The reader itself, where there is one: when it is virtual, Qt asks Python for an override of that name and
+        # would be sent in a circle if this asked Qt's property system.
         self._reader = on_class if isinstance(on_class, MethodDescriptorType) else None
 
     @classmethod
@@ -76,7 +76,7 @@ class QtProperty:
 
 
 def install(classes: Iterable[type]) -> None:
-    """Put a `QtProperty` on each class for each property that its meta-object adds, or whose reader it has anew."""
+    """Put a `QtProperty` on each class for each property that its meta-object adds or whose reader is anew."""
     for cls in classes:
         if not issubclass(cls, QObject):
             continue

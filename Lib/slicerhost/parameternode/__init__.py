@@ -1,7 +1,7 @@
-"""`slicer.parameterNodeWrapper`: typed parameters of a module, kept in a vtkMRMLScriptedModuleNode and bound to widgets.
+"""`slicer.parameterNodeWrapper`: typed parameters of a module, kept in a parameter node and bound to widgets.
 
-The names, the text in which values are kept and the errors follow Slicer 5.12, so that scenes go to and fro. Not offered:
-widgets made from types (`createGui`), and the range types.
+The names, the text in which values are kept and the errors follow Slicer 5.12, so that scenes go to and fro. Not
+offered: widgets made from types (`createGui`), and the range types.
 """
 
 from .annotations import (

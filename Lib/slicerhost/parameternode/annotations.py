@@ -121,7 +121,7 @@ class Choice(Validator):
 class Exclude(Validator):
     """The value must be none of these."""
 
-    excludedValues: Any  # noqa: N815
+    excludedValues: Any
 
     def validate(self, value: Any) -> None:
         """Raises ValueError for one of the values."""
@@ -143,7 +143,7 @@ class SingleStep:
     value: float
 
 
-def splitAnnotations(annotated: Any) -> tuple[Any, tuple[Any, ...]]:  # noqa: N802
+def splitAnnotations(annotated: Any) -> tuple[Any, tuple[Any, ...]]:
     """A type, and what `Annotated` says of it."""
     if typing.get_origin(annotated) is typing.Annotated:
         kind, *rest = typing.get_args(annotated)
@@ -151,12 +151,12 @@ def splitAnnotations(annotated: Any) -> tuple[Any, tuple[Any, ...]]:  # noqa: N8
     return annotated, ()
 
 
-def unannotatedType(annotated: Any) -> Any:  # noqa: N802
+def unannotatedType(annotated: Any) -> Any:
     """The type without its annotations."""
     return splitAnnotations(annotated)[0]
 
 
-def findFirstAnnotation(annotations: Iterable[Any], kind: type) -> Any:  # noqa: N802
+def findFirstAnnotation(annotations: Iterable[Any], kind: type) -> Any:
     """The first annotation of a class, or None."""
     return next((a for a in annotations if isinstance(a, kind)), None)
 

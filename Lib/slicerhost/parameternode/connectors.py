@@ -37,7 +37,7 @@ class GuiConnector(abc.ABC):
 
     @staticmethod
     @abc.abstractmethod
-    def canRepresent(widget: Any, datatype: Any) -> bool:  # noqa: N802
+    def canRepresent(widget: Any, datatype: Any) -> bool:
         """Whether the widget can show values of the type."""
 
     @staticmethod
@@ -45,7 +45,7 @@ class GuiConnector(abc.ABC):
     def create(widget: Any, datatype: Any) -> GuiConnector | None:
         """A connector of the widget, or None."""
 
-    def onChanged(self, callback: Any) -> None:  # noqa: N802
+    def onChanged(self, callback: Any) -> None:
         """Call the function when the user changes the widget; None: no longer."""
         self._callback = callback
         if callback is None:
@@ -80,7 +80,7 @@ class GuiConnector(abc.ABC):
 _registered: list[type[GuiConnector]] = []
 
 
-def parameterNodeGuiConnector(cls: Any = None) -> Any:  # noqa: N802
+def parameterNodeGuiConnector(cls: Any = None) -> Any:
     """Class decorator that makes a connector known; raises TypeError for a class that is none."""
 
     def register(kind: Any) -> Any:
@@ -92,7 +92,7 @@ def parameterNodeGuiConnector(cls: Any = None) -> Any:  # noqa: N802
     return register if cls is None else register(cls)
 
 
-def createGuiConnector(widget: Any, datatype: Any) -> GuiConnector:  # noqa: N802
+def createGuiConnector(widget: Any, datatype: Any) -> GuiConnector:
     """A connector for a widget and a type; raises RuntimeError when no known one fits."""
     for cls in _registered:
         if cls.canRepresent(widget, datatype):
@@ -143,7 +143,7 @@ class CheckBox(_Connector):
     signal = "toggled"
 
     @classmethod
-    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]  # noqa: N802
+    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]
         """For bool."""
         return unannotatedType(datatype) is bool and cls._is_one(widget)
 
@@ -200,7 +200,7 @@ class WholeNumber(_Number):
     none = (-(2**31), 2**31 - 1)
 
     @classmethod
-    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]  # noqa: N802
+    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]
         """For int."""
         return unannotatedType(datatype) is int and cls._is_one(widget)
 
@@ -214,7 +214,7 @@ class Number(_Number):
     none = (-math.inf, math.inf)
 
     @classmethod
-    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]  # noqa: N802
+    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]
         """For float."""
         return unannotatedType(datatype) is float and cls._is_one(widget)
 
@@ -247,7 +247,7 @@ class ChoiceBox(_Choice):
     """QComboBox for str, int, float and bool with `Choice`."""
 
     @classmethod
-    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]  # noqa: N802
+    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]
         """For simple types."""
         return unannotatedType(datatype) in (int, float, str, bool) and cls._is_one(widget)
 
@@ -264,7 +264,7 @@ class EnumBox(_Choice):
     """QComboBox for enumerations: the members' names, or what their method `label` says."""
 
     @classmethod
-    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]  # noqa: N802
+    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]
         """For enumerations."""
         kind = unannotatedType(datatype)
         return cls._is_one(widget) and isinstance(kind, type) and issubclass(kind, enum.Enum)
@@ -283,7 +283,7 @@ class LineEdit(_Connector):
     signal = "textChanged"
 
     @classmethod
-    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]  # noqa: N802
+    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]
         """For str."""
         return unannotatedType(datatype) is str and cls._is_one(widget)
 
@@ -321,7 +321,7 @@ class PathLine(_Connector):
     signal = "currentPathChanged"
 
     @classmethod
-    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]  # noqa: N802
+    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]
         """For paths."""
         return unannotatedType(datatype) in _PATHS and cls._is_one(widget)
 
@@ -360,12 +360,12 @@ def _node_types(datatype: Any) -> list[Any] | None:
     return [k for k in kinds if k is not type(None)] or None
 
 
-def isNodeOrUnionOfNodes(datatype: Any) -> bool:  # noqa: N802
+def isNodeOrUnionOfNodes(datatype: Any) -> bool:
     """Whether a type is a node class, or a Union of node classes and None."""
     return _node_types(datatype) is not None
 
 
-def getNodeTypes(datatype: Any) -> tuple[str, ...]:  # noqa: N802
+def getNodeTypes(datatype: Any) -> tuple[str, ...]:
     """The names of a type's node classes; raises TypeError for another type."""
     kinds = _node_types(datatype)
     if kinds is None:
@@ -381,7 +381,7 @@ class NodeBox(_Connector):
     signal = "currentNodeChanged"
 
     @classmethod
-    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]  # noqa: N802
+    def canRepresent(cls, widget: Any, datatype: Any) -> bool:  # type: ignore[override]
         """For nodes."""
         return cls._is_one(widget) and isNodeOrUnionOfNodes(datatype)
 
@@ -424,7 +424,7 @@ class Pack(GuiConnector):
         self._connectors = {name: createGuiConnector(widgets[name], self._type.dataType(name)) for name in names}
 
     @staticmethod
-    def canRepresent(widget: Any, datatype: Any) -> bool:  # noqa: N802
+    def canRepresent(widget: Any, datatype: Any) -> bool:
         """For packs all of whose members have a widget below this one."""
         kind = unannotatedType(datatype)
         return isParameterPack(kind) and set(nestedParameterNames(kind)) <= set(pack_widgets(widget))

@@ -19,14 +19,14 @@ class PackMember:
     basename: str
     serializer: ValidatedSerializer
     default: Any
-    unalteredType: Any  # noqa: N815
+    unalteredType: Any
 
 
 class _Pack:
     """What the decorator adds to a class."""
 
-    allParameters: typing.ClassVar[dict[str, PackMember]]  # noqa: N815
-    _is_parameterPack = True  # noqa: N815
+    allParameters: typing.ClassVar[dict[str, PackMember]]
+    _is_parameterPack = True
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         names = list(self.allParameters)
@@ -42,14 +42,14 @@ class _Pack:
         for name, member in self.allParameters.items():
             setattr(self, name, given.get(name, member.default))
 
-    def getValue(self, name: str) -> Any:  # noqa: N802
+    def getValue(self, name: str) -> Any:
         """A member by its name, dotted within packs in packs; raises ValueError for an unknown name."""
         check_member(type(self), name)
         top, rest = split_name(name)
         value = getattr(self, top)
         return value if rest is None else value.getValue(rest)
 
-    def setValue(self, name: str, value: Any) -> None:  # noqa: N802
+    def setValue(self, name: str, value: Any) -> None:
         """Set a member by its name; raises ValueError for an unknown name, and what its rules raise."""
         check_member(type(self), name)
         top, rest = split_name(name)
@@ -61,7 +61,7 @@ class _Pack:
         setattr(self, top, inner)
 
     @classmethod
-    def dataType(cls, name: str) -> Any:  # noqa: N802
+    def dataType(cls, name: str) -> Any:
         """A member's type as written."""
         check_member(cls, name)
         top, rest = split_name(name)
@@ -80,7 +80,7 @@ class _Pack:
         return f"{type(self).__name__}({values})"
 
 
-def isParameterPack(thing: Any) -> bool:  # noqa: N802
+def isParameterPack(thing: Any) -> bool:
     """Whether a class, or an object, is one of the decorator's."""
     return bool(getattr(thing, "_is_parameterPack", False))
 
@@ -94,7 +94,7 @@ def check_member(cls: Any, name: str) -> None:
         check_member(unannotatedType(cls.allParameters[top].unalteredType), rest)
 
 
-def nestedParameterNames(pack: Any) -> list[str]:  # noqa: N802
+def nestedParameterNames(pack: Any) -> list[str]:
     """The dotted names of all members of a pack class, within packs in packs."""
     names: list[str] = []
     for name, member in unannotatedType(pack).allParameters.items():
@@ -151,7 +151,7 @@ def _make(cls: Any) -> Any:
     return cls
 
 
-def parameterPack(cls: Any = None) -> Any:  # noqa: N802
+def parameterPack(cls: Any = None) -> Any:
     """Class decorator: the annotated members become typed values with rules, kept together in a parameter node.
 
     Raises TypeError for a member whose type can not be kept, ValueError for a default that breaks the rules.
@@ -167,7 +167,7 @@ class PackSerializer(Serializer):
         self._kind = kind
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For classes made by `parameterPack`."""
         return isParameterPack(type_)
 
@@ -183,7 +183,7 @@ class PackSerializer(Serializer):
         """A pack of the members' defaults."""
         return self._kind()
 
-    def isIn(self, node: Any, name: str) -> bool:  # noqa: N802
+    def isIn(self, node: Any, name: str) -> bool:
         """Whether the first member is kept."""
         key, member = self._members(name)[0]
         return bool(member.serializer.isIn(node, key))
@@ -208,6 +208,6 @@ class PackSerializer(Serializer):
             for key, member in self._members(name):
                 member.serializer.remove(node, key)
 
-    def supportsCaching(self) -> bool:  # noqa: N802
+    def supportsCaching(self) -> bool:
         """Where all members do."""
         return all(m.serializer.supportsCaching() for m in self._kind.allParameters.values())

@@ -30,7 +30,7 @@ class Serializer(abc.ABC):
 
     @staticmethod
     @abc.abstractmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """Whether values of the type can be kept."""
 
     @staticmethod
@@ -43,22 +43,22 @@ class Serializer(abc.ABC):
         """The value of a parameter that was given no default."""
 
     @abc.abstractmethod
-    def isIn(self, parameterNode: Any, name: str) -> bool:  # noqa: N802, N803
+    def isIn(self, parameterNode: Any, name: str) -> bool:
         """Whether the node has a value of that name."""
 
     @abc.abstractmethod
-    def write(self, parameterNode: Any, name: str, value: Any) -> None:  # noqa: N803
+    def write(self, parameterNode: Any, name: str, value: Any) -> None:
         """Keep a value."""
 
     @abc.abstractmethod
-    def read(self, parameterNode: Any, name: str) -> Any:  # noqa: N803
+    def read(self, parameterNode: Any, name: str) -> Any:
         """The value kept."""
 
     @abc.abstractmethod
-    def remove(self, parameterNode: Any, name: str) -> None:  # noqa: N803
+    def remove(self, parameterNode: Any, name: str) -> None:
         """Keep it no longer."""
 
-    def supportsCaching(self) -> bool:  # noqa: N802
+    def supportsCaching(self) -> bool:
         """Whether what `read` gave may be kept until the node changes."""
         return False
 
@@ -72,7 +72,7 @@ class ValidatedSerializer(Serializer):
         self.validators: list[Any] = [*(serializer.validators if inner else []), *(validators or [])]  # type: ignore[attr-defined]
 
     @staticmethod
-    def canSerialize(_type: Any) -> bool:  # noqa: N802
+    def canSerialize(_type: Any) -> bool:
         """Never chosen by itself."""
         return False
 
@@ -90,7 +90,7 @@ class ValidatedSerializer(Serializer):
         """As the serializer within."""
         return self.serializer.default()
 
-    def isIn(self, node: Any, name: str) -> bool:  # noqa: N802
+    def isIn(self, node: Any, name: str) -> bool:
         """As the serializer within."""
         return self.serializer.isIn(node, name)
 
@@ -107,7 +107,7 @@ class ValidatedSerializer(Serializer):
         """As the serializer within."""
         self.serializer.remove(node, name)
 
-    def supportsCaching(self) -> bool:  # noqa: N802
+    def supportsCaching(self) -> bool:
         """As the serializer within."""
         return self.serializer.supportsCaching()
 
@@ -115,7 +115,7 @@ class ValidatedSerializer(Serializer):
 _registered: list[type[Serializer]] = []
 
 
-def parameterNodeSerializer(cls: Any = None) -> Any:  # noqa: N802
+def parameterNodeSerializer(cls: Any = None) -> Any:
     """Class decorator that makes a serializer known; raises TypeError for a class that is none."""
 
     def register(kind: Any) -> Any:
@@ -160,7 +160,7 @@ class _Text(Serializer):
     def __init__(self, kind: Any) -> None:
         self.kind = kind
 
-    def isIn(self, node: Any, name: str) -> bool:  # noqa: N802
+    def isIn(self, node: Any, name: str) -> bool:
         return bool(node.HasParameter(name))
 
     def write(self, node: Any, name: str, value: Any) -> None:
@@ -172,7 +172,7 @@ class _Text(Serializer):
     def remove(self, node: Any, name: str) -> None:
         node.UnsetParameter(name)
 
-    def supportsCaching(self) -> bool:  # noqa: N802
+    def supportsCaching(self) -> bool:
         return True
 
     def default(self) -> Any:
@@ -184,7 +184,7 @@ class NumberSerializer(_Text):
     """int and float; a float parameter takes whole numbers too."""
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For int and float."""
         return type_ in (int, float)
 
@@ -207,7 +207,7 @@ class StringSerializer(_Text):
         super().__init__(str)
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For str."""
         return type_ is str
 
@@ -222,7 +222,7 @@ class PathSerializer(_Text):
     """The classes of pathlib."""
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For pathlib's classes."""
         return type_ in _PATHS
 
@@ -240,7 +240,7 @@ class BoolSerializer(_Text):
         super().__init__(bool)
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For bool."""
         return type_ is bool
 
@@ -263,7 +263,7 @@ class EnumSerializer(_Text):
     """Enumerations, kept by the member's name."""
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For enumeration classes."""
         return isinstance(type_, type) and issubclass(type_, enum.Enum)
 
@@ -298,7 +298,7 @@ class NodeSerializer(_Text):
         super().__init__(lambda: None)
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For node classes."""
         return isinstance(type_, type) and issubclass(type_, slicer.vtkMRMLNode)
 
@@ -330,7 +330,7 @@ class NoneSerializer(_Text):
         super().__init__(lambda *_: None)
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For the type of None."""
         return type_ is types.NoneType
 
@@ -352,7 +352,7 @@ class TupleSerializer(Serializer):
         self._serializers = serializers
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For tuple[...]."""
         return typing.get_origin(type_) is tuple
 
@@ -368,7 +368,7 @@ class TupleSerializer(Serializer):
         """The elements' defaults."""
         return tuple(s.default() for s in self._serializers)
 
-    def isIn(self, node: Any, name: str) -> bool:  # noqa: N802
+    def isIn(self, node: Any, name: str) -> bool:
         """Whether the first element is kept."""
         return bool(self._serializers[0].isIn(node, f"{name}_0"))
 
@@ -391,7 +391,7 @@ class TupleSerializer(Serializer):
             for key, serializer in self._each(name):
                 serializer.remove(node, key)
 
-    def supportsCaching(self) -> bool:  # noqa: N802
+    def supportsCaching(self) -> bool:
         """Where all elements do."""
         return all(s.supportsCaching() for s in self._serializers)
 
@@ -404,7 +404,7 @@ class ListSerializer(Serializer):
         self._element, self._length = element, NumberSerializer(int)
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For list[...]."""
         return typing.get_origin(type_) is list
 
@@ -420,7 +420,7 @@ class ListSerializer(Serializer):
         """An empty list."""
         return []
 
-    def isIn(self, node: Any, name: str) -> bool:  # noqa: N802
+    def isIn(self, node: Any, name: str) -> bool:
         """Whether a length is kept."""
         return self._length.isIn(node, f"{name}_len")
 
@@ -455,7 +455,7 @@ class ListSerializer(Serializer):
                 self._element.remove(node, f"{name}_{i}")
             self._length.remove(node, f"{name}_len")
 
-    def supportsCaching(self) -> bool:  # noqa: N802
+    def supportsCaching(self) -> bool:
         """Where the elements do."""
         return bool(self._element.supportsCaching())
 
@@ -468,7 +468,7 @@ class DictSerializer(Serializer):
         self._pairs = ListSerializer(TupleSerializer([key, value]))
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For dict[...]."""
         return typing.get_origin(type_) is dict
 
@@ -481,7 +481,7 @@ class DictSerializer(Serializer):
         """An empty dictionary."""
         return {}
 
-    def isIn(self, node: Any, name: str) -> bool:  # noqa: N802
+    def isIn(self, node: Any, name: str) -> bool:
         """Whether there is one."""
         return self._pairs.isIn(node, name)
 
@@ -497,7 +497,7 @@ class DictSerializer(Serializer):
         """Keep no pair."""
         self._pairs.remove(node, name)
 
-    def supportsCaching(self) -> bool:  # noqa: N802
+    def supportsCaching(self) -> bool:
         """Where keys and values do."""
         return self._pairs.supportsCaching()
 
@@ -510,7 +510,7 @@ class UnionSerializer(Serializer):
         self._serializers = [ValidatedSerializer(s, []) for s in serializers]
 
     @staticmethod
-    def canSerialize(type_: Any) -> bool:  # noqa: N802
+    def canSerialize(type_: Any) -> bool:
         """For typing.Union; `int | None` is not one before Python 3.14, and Slicer refuses it too."""
         return typing.get_origin(type_) is typing.Union
 
@@ -525,7 +525,7 @@ class UnionSerializer(Serializer):
             return None
         return self._serializers[0].default()
 
-    def isIn(self, node: Any, name: str) -> bool:  # noqa: N802
+    def isIn(self, node: Any, name: str) -> bool:
         """Whether a value of any of its types is kept."""
         return any(s.isIn(node, f"{name}_{i}") for i, s in enumerate(self._serializers))
 
@@ -561,7 +561,7 @@ class UnionSerializer(Serializer):
             for i, serializer in enumerate(self._serializers):
                 serializer.remove(node, f"{name}_{i}")
 
-    def supportsCaching(self) -> bool:  # noqa: N802
+    def supportsCaching(self) -> bool:
         """Where all its types do."""
         return all(s.supportsCaching() for s in self._serializers)
 

@@ -27,7 +27,7 @@ class ParameterInfo:
     basename: str
     serializer: ValidatedSerializer
     default: Default
-    unalteredType: Any  # noqa: N815
+    unalteredType: Any
 
 
 class _Parameter:
@@ -87,10 +87,10 @@ class _CachedParameter(_Parameter):
 class _Wrapper:
     """What the decorator adds to a class."""
 
-    allParameters: typing.ClassVar[dict[str, ParameterInfo]]  # noqa: N815
+    allParameters: typing.ClassVar[dict[str, ParameterInfo]]
     _is_parameter_node_wrapper = True
 
-    def __init__(self, parameterNode: Any, prefix: str | None = None) -> None:  # noqa: N803
+    def __init__(self, parameterNode: Any, prefix: str | None = None) -> None:
         self.parameterNode = parameterNode
         self._parameters: dict[str, _Parameter] = {}
         self._guis: dict[int, dict[str, GuiConnector]] = {}
@@ -103,7 +103,7 @@ class _Wrapper:
 
     # Values by name
 
-    def isCached(self, name: str) -> bool:  # noqa: N802
+    def isCached(self, name: str) -> bool:
         """Whether the parameter's value is kept until the node changes."""
         _check_name(self, name)
         return isinstance(self._parameters[name], _CachedParameter)
@@ -113,14 +113,14 @@ class _Wrapper:
         _check_name(self, name)
         return self._parameters[name].info.default
 
-    def getValue(self, name: str) -> Any:  # noqa: N802
+    def getValue(self, name: str) -> Any:
         """A value by its name, or by a dotted name within a parameter pack; raises ValueError for an unknown name."""
         _check_name(self, name)
         top, rest = split_name(name)
         value = self._parameters[top].read()
         return value if rest is None else value.getValue(rest)
 
-    def setValue(self, name: str, value: Any) -> None:  # noqa: N802
+    def setValue(self, name: str, value: Any) -> None:
         """Set a value by its name; raises ValueError for an unknown name, and what the parameter's rules raise."""
         _check_name(self, name)
         top, rest = split_name(name)
@@ -130,7 +130,7 @@ class _Wrapper:
             self._parameters[top].read().setValue(rest, value)
 
     @classmethod
-    def dataType(cls, name: str) -> Any:  # noqa: N802
+    def dataType(cls, name: str) -> Any:
         """A parameter's type as written, annotations included."""
         _check_name(cls, name)
         top, rest = split_name(name)
@@ -139,29 +139,29 @@ class _Wrapper:
 
     # The node
 
-    def StartModify(self) -> Any:  # noqa: N802
+    def StartModify(self) -> Any:
         """As the node's."""
         return self.parameterNode.StartModify()
 
-    def EndModify(self, was_modified: Any) -> Any:  # noqa: N802
+    def EndModify(self, was_modified: Any) -> Any:
         """As the node's."""
         return self.parameterNode.EndModify(was_modified)
 
-    def AddObserver(self, event: Any, callback: Any, priority: float = 0.0) -> int:  # noqa: N802
+    def AddObserver(self, event: Any, callback: Any, priority: float = 0.0) -> int:
         """As the node's."""
         return int(self.parameterNode.AddObserver(event, callback, priority))
 
-    def RemoveObserver(self, tag: int) -> None:  # noqa: N802
+    def RemoveObserver(self, tag: int) -> None:
         """As the node's."""
         self.parameterNode.RemoveObserver(tag)
 
-    def Modified(self) -> None:  # noqa: N802
+    def Modified(self) -> None:
         """As the node's."""
         self.parameterNode.Modified()
 
     # Widgets
 
-    def connectGui(self, gui: Any) -> int:  # noqa: N802
+    def connectGui(self, gui: Any) -> int:
         """Bind every widget that has the property SlicerParameterName; returns a tag for `disconnectGui`.
 
         `gui` is a widget, whose children are looked at, or an object whose attributes are widgets.
@@ -173,7 +173,7 @@ class _Wrapper:
         named = ((w.property(SlicerParameterNamePropertyName), w) for w in widgets)
         return self.connectParametersToGui({name: widget for name, widget in named if name})
 
-    def connectParametersToGui(self, mapping: dict[str, Any]) -> int:  # noqa: N802
+    def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
         """Bind widgets, or connectors, by the parameters' names; returns a tag for `disconnectGui`.
 
         Raises ValueError for an unknown name, RuntimeError when a widget can not show the parameter's type.
@@ -199,7 +199,7 @@ class _Wrapper:
         self._gui_observers[tag] = self.AddObserver(vtk.vtkCommand.ModifiedEvent, modified)
         return tag
 
-    def disconnectGui(self, tag: int) -> None:  # noqa: N802
+    def disconnectGui(self, tag: int) -> None:
         """Undo `connectGui` or `connectParametersToGui`."""
         for connector in self._guis.pop(tag, {}).values():
             connector.onChanged(None)
@@ -272,7 +272,7 @@ def _wrap(cls: Any) -> Any:
     return cls
 
 
-def parameterNodeWrapper(cls: Any = None) -> Any:  # noqa: N802
+def parameterNodeWrapper(cls: Any = None) -> Any:
     """Class decorator: the annotated members become parameters of the node given to the constructor.
 
     Raises TypeError for a member whose type can not be kept, ValueError for a member of a reserved name.
@@ -280,12 +280,12 @@ def parameterNodeWrapper(cls: Any = None) -> Any:  # noqa: N802
     return _wrap if cls is None else _wrap(cls)
 
 
-def isParameterNodeWrapper(thing: Any) -> bool:  # noqa: N802
+def isParameterNodeWrapper(thing: Any) -> bool:
     """Whether a class, or an object, is one of the decorator's."""
     return bool(getattr(thing, "_is_parameter_node_wrapper", False))
 
 
-def findChildWidgetForParameter(widget: Any, parameter: str) -> Any:  # noqa: N802
+def findChildWidgetForParameter(widget: Any, parameter: str) -> Any:
     """The child widget bound to a parameter, or None."""
     for child in widget.findChildren(qt.QWidget):
         if child.property(SlicerParameterNamePropertyName) == parameter:

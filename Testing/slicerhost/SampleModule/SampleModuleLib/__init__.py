@@ -1,0 +1,1 @@
+# ruff: noqa: N999 - named as Slicer names them
