@@ -9,6 +9,7 @@ through `parent()`) are of these classes too. The rules follow PythonQt's `Pytho
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from types import ModuleType
 
@@ -27,6 +28,7 @@ def install() -> ModuleType:
     """
     if "qt" in sys.modules and getattr(sys.modules["qt"], "_slicerhost", False):
         return sys.modules["qt"]
+    _keep_none()
     from . import attributes, convenience, enumerations, properties, uiloader
     from .libraries import libraries, native_classes
 
@@ -44,3 +46,13 @@ def install() -> ModuleType:
     qt.QUiLoader = uiloader.QUiLoader  # type: ignore[attr-defined]
     sys.modules["qt"] = qt
     return qt
+
+
+def _keep_none() -> None:
+    """Give None so many references that PySide6 can not use them up.
+
+    PySide6 6.12 drops a reference to None at every call of a function that returns nothing. From Python 3.12 on None is
+    immortal and nothing happens; before, the process ended after some 10,000 calls with "deallocating None".
+    """
+    if sys.version_info < (3, 12) and sys.implementation.name == "cpython":
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
