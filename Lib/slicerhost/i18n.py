@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import logging
+import re
+from functools import cache
 from pathlib import Path
 
+_PLACEHOLDER = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")
 
-def getContext(source_file: str) -> str:
-    """The context of a source file's texts: the file's name, or the package's for an `__init__.py`."""
-    path = Path(source_file)
-    return path.parent.name if path.name == "__init__.py" else path.stem
+
+@cache
+def getContext(sourceFile: str) -> str:
+    """The context of a source file's texts: its name, after that of its package where it lies in one."""
+    path = Path(sourceFile)
+    if not path.is_file():
+        return path.name
+    in_package = (path.parent / "__init__.py").is_file()
+    return f"{path.parent.name}.{path.stem}" if in_package else path.stem
 
 
 def translate(context: str, text: str) -> str:
@@ -20,7 +29,17 @@ def translate(context: str, text: str) -> str:
 
 
 def tr(text: str) -> str:
-    """`translate` with the context of the file that calls; imported as `from slicer.i18n import tr as _`."""
+    """`translate` with the context of the file that calls; imported as `from slicer.i18n import tr as _`.
+
+    A translation that lost a placeholder ("{count}") is not used, because formatting it would fail.
+    """
     frame = inspect.currentframe()
     caller = frame.f_back if frame is not None else None
-    return translate(getContext(caller.f_code.co_filename) if caller is not None else "", text)
+    context = getContext(caller.f_code.co_filename) if caller is not None else ""
+    translated = translate(context, text)
+    if set(_PLACEHOLDER.findall(text)) != set(_PLACEHOLDER.findall(translated)):
+        logging.warning(
+            "In context '%s', the translation of '%s' has other placeholders: '%s'", context, text, translated
+        )
+        return text
+    return translated

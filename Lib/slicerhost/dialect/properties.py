@@ -93,6 +93,6 @@ def _on_class(cls: type, name: str) -> Any:
 
 
 def declared(cls: Any, name: str) -> QtProperty:
-    """The property of a class written in Python with PySide6's `Property`, to set it as those of C++ classes are set."""
+    """The property of a class written in Python with PySide6's `Property`: set as those of C++ classes are set."""
     meta = cls.staticMetaObject
     return QtProperty.of(meta.property(meta.indexOfProperty(name)), None)

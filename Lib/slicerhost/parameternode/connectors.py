@@ -299,9 +299,9 @@ class LineEdit(_Connector):
 
 @parameterNodeGuiConnector
 class TextEdit(LineEdit):
-    """QTextEdit and QPlainTextEdit for str."""
+    """QTextEdit for str."""
 
-    classes = ("QTextEdit", "QPlainTextEdit")
+    classes = ("QTextEdit",)
 
     def read(self) -> str:
         """The text."""

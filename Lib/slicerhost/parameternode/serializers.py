@@ -362,7 +362,7 @@ class TupleSerializer(Serializer):
         return TupleSerializer([serializer_of(arg) for arg in typing.get_args(type_)])
 
     def _each(self, name: str) -> list[tuple[str, Any]]:
-        return [(f"{name}_{i}", serializer) for i, serializer in enumerate(self._serializers)]
+        return [(f"{name}.{i}", serializer) for i, serializer in enumerate(self._serializers)]
 
     def default(self) -> Any:
         """The elements' defaults."""
@@ -370,7 +370,7 @@ class TupleSerializer(Serializer):
 
     def isIn(self, node: Any, name: str) -> bool:
         """Whether the first element is kept."""
-        return bool(self._serializers[0].isIn(node, f"{name}_0"))
+        return bool(self._serializers[0].isIn(node, f"{name}.0"))
 
     def write(self, node: Any, name: str, value: Any) -> None:
         """Keep each element; raises ValueError for another number of elements."""
@@ -398,7 +398,7 @@ class TupleSerializer(Serializer):
 
 @parameterNodeSerializer
 class ListSerializer(Serializer):
-    """Lists: the length under NAME_len, the elements under NAME_0, NAME_1 ..."""
+    """Lists: the length under NAME.len, the elements under NAME.0, NAME.1 ..."""
 
     def __init__(self, element: Any) -> None:
         self._element, self._length = element, NumberSerializer(int)
@@ -414,7 +414,7 @@ class ListSerializer(Serializer):
         return ListSerializer(serializer_of(typing.get_args(type_)[0]))
 
     def _count(self, node: Any, name: str) -> int:
-        return int(self._length.read(node, f"{name}_len")) if self.isIn(node, name) else 0
+        return int(self._length.read(node, f"{name}.len")) if self.isIn(node, name) else 0
 
     def default(self) -> Any:
         """An empty list."""
@@ -422,7 +422,7 @@ class ListSerializer(Serializer):
 
     def isIn(self, node: Any, name: str) -> bool:
         """Whether a length is kept."""
-        return self._length.isIn(node, f"{name}_len")
+        return self._length.isIn(node, f"{name}.len")
 
     def write(self, node: Any, name: str, value: Any) -> None:
         """Keep all elements, or, where one can not be kept, what was there before."""
@@ -432,28 +432,28 @@ class ListSerializer(Serializer):
             values = list(value)
             try:
                 for i, one in enumerate(values):
-                    self._element.write(node, f"{name}_{i}", one)
+                    self._element.write(node, f"{name}.{i}", one)
             except Exception:
                 if before is None:
                     self.remove(node, name)
                 else:
                     self.write(node, name, before)
                 raise
-            self._length.write(node, f"{name}_len", len(values))
+            self._length.write(node, f"{name}.len", len(values))
             for i in range(len(values), count):
-                self._element.remove(node, f"{name}_{i}")
+                self._element.remove(node, f"{name}.{i}")
 
     def read(self, node: Any, name: str) -> ObservedList:
         """A list that keeps itself when it is changed."""
-        values = [self._element.read(node, f"{name}_{i}") for i in range(self._count(node, name))]
+        values = [self._element.read(node, f"{name}.{i}") for i in range(self._count(node, name))]
         return ObservedList(node, self, name, values)
 
     def remove(self, node: Any, name: str) -> None:
         """Keep neither length nor elements."""
         with slicer.util.NodeModify(node):
             for i in range(self._count(node, name)):
-                self._element.remove(node, f"{name}_{i}")
-            self._length.remove(node, f"{name}_len")
+                self._element.remove(node, f"{name}.{i}")
+            self._length.remove(node, f"{name}.len")
 
     def supportsCaching(self) -> bool:
         """Where the elements do."""
@@ -504,7 +504,7 @@ class DictSerializer(Serializer):
 
 @parameterNodeSerializer
 class UnionSerializer(Serializer):
-    """typing.Union and typing.Optional: the value under NAME_i, where i is the place of its type."""
+    """typing.Union and typing.Optional: the value under NAME.i, where i is the place of its type."""
 
     def __init__(self, serializers: list[Any]) -> None:
         self._serializers = [ValidatedSerializer(s, []) for s in serializers]
@@ -527,7 +527,7 @@ class UnionSerializer(Serializer):
 
     def isIn(self, node: Any, name: str) -> bool:
         """Whether a value of any of its types is kept."""
-        return any(s.isIn(node, f"{name}_{i}") for i, s in enumerate(self._serializers))
+        return any(s.isIn(node, f"{name}.{i}") for i, s in enumerate(self._serializers))
 
     def _fitting(self, value: Any) -> int:
         reason: Exception = TypeError(f"Unable to write value '{value}' of type '{type(value)}'")
@@ -546,20 +546,20 @@ class UnionSerializer(Serializer):
         with slicer.util.NodeModify(node):
             i = self._fitting(value)
             self.remove(node, name)
-            self._serializers[i].write(node, f"{name}_{i}", value)
+            self._serializers[i].write(node, f"{name}.{i}", value)
 
     def read(self, node: Any, name: str) -> Any:
         """The value kept; raises KeyError when there is none."""
         for i, serializer in enumerate(self._serializers):
-            if serializer.isIn(node, f"{name}_{i}"):
-                return serializer.read(node, f"{name}_{i}")
+            if serializer.isIn(node, f"{name}.{i}"):
+                return serializer.read(node, f"{name}.{i}")
         raise KeyError(f"Unable to find value for name: {name}")
 
     def remove(self, node: Any, name: str) -> None:
         """Keep no value."""
         with slicer.util.NodeModify(node):
             for i, serializer in enumerate(self._serializers):
-                serializer.remove(node, f"{name}_{i}")
+                serializer.remove(node, f"{name}.{i}")
 
     def supportsCaching(self) -> bool:
         """Where all its types do."""

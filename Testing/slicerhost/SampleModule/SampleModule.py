@@ -4,7 +4,7 @@
 import enum
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import ctk
 import qt
@@ -68,7 +68,7 @@ class SampleModuleParameterNode:
     tags: list[str]
     weights: dict[str, float]
     pair: tuple[int, str] = (1, "one")
-    maybe: int | None
+    maybe: Optional[int]  # noqa: UP045 - Slicer takes typing's Optional only
     limit: Annotated[float, Default(7.5)]
     window: Window
 
