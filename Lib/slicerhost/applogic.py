@@ -36,16 +36,6 @@ MODULE_LOGICS = {
     "Volumes": "vtkSlicerVolumesLogic",
 }
 
-# Kind of markups -> the class of its widget, as Slicer's Markups module registers them.
-MARKUPS_WIDGETS = {
-    "Fiducial": "vtkSlicerPointsWidget",
-    "Line": "vtkSlicerLineWidget",
-    "Angle": "vtkSlicerAngleWidget",
-    "Curve": "vtkSlicerCurveWidget",
-    "ClosedCurve": "vtkSlicerCurveWidget",
-    "Plane": "vtkSlicerPlaneWidget",
-    "ROI": "vtkSlicerROIWidget",
-}
 # Node class -> name of the subject hierarchy plugin that owns its items in Slicer; the first that fits counts.
 SUBJECT_HIERARCHY_OWNERS = (
     ("vtkMRMLSegmentationNode", "Segmentations"),
@@ -179,7 +169,6 @@ def install(slicer: Any) -> Any:
     _install_colors(slicer, logic)
     for name, class_name in MODULE_LOGICS.items():
         _install_module(slicer, logic, name, class_name)
-    _register_markups(slicer, logic.GetModuleLogic("Markups"))
     _set_defaults(slicer, scene)
     slicer._host_application_logic = logic
     slicer._host_subject_hierarchy = SubjectHierarchyKeeper(slicer, scene)
@@ -221,13 +210,6 @@ def _install_module(slicer: Any, logic: Any, name: str, class_name: str) -> None
     module_logic.SetMRMLScene(slicer.mrmlScene)
     logic.SetModuleLogic(name, module_logic)
     _register(slicer, name, module_logic)
-
-
-def _register_markups(slicer: Any, markups_logic: Any) -> None:
-    """Let each kind of markups be placed by the mouse."""
-    for kind, widget_class in MARKUPS_WIDGETS.items():
-        node, widget = getattr(slicer, f"vtkMRMLMarkups{kind}Node")(), getattr(slicer, widget_class)()
-        markups_logic.RegisterMarkupsNode(node, widget)
 
 
 def _set_defaults(slicer: Any, scene: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import shiboken6
 import slicer
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QLabel, QSplitter, QTabWidget, QVBoxLayout, QWidget
@@ -73,10 +74,14 @@ class LayoutManager(QObject):
         """The widget in which the views stand."""
         return self._viewport
 
-    def setViewport(self, viewport: QWidget) -> None:
-        """Put the views into a widget (which gets a layout of its own)."""
+    def setViewport(self, viewport: QWidget | None) -> None:  # noqa: N802
+        """Put the views into a widget (which gets a layout of its own), or nowhere until another widget takes them."""
+        if self._root is not None and shiboken6.isValid(self._root):
+            self._root.setParent(None)
         self._viewport = viewport
-        if viewport.findChild(QVBoxLayout) is None:
+        if viewport is None:
+            return
+        if viewport.layout() is None:
             column = QVBoxLayout(viewport)
             column.setContentsMargins(0, 0, 0, 0)
         self._shown = None
@@ -145,10 +150,11 @@ class LayoutManager(QObject):
         for place in self._places:
             place.deleteLater()
         self._places.clear()
+        self._widgets = {i: widget for i, widget in self._widgets.items() if shiboken6.isValid(widget)}
         for widget in self._widgets.values():
             widget.hide()
             widget.setParent(self._viewport)
-        old = self._root
+        old = self._root if self._root is not None and shiboken6.isValid(self._root) else None
         self._root = self._build(element)
         if self._viewport is not None:
             column = self._viewport.layout()
@@ -215,7 +221,7 @@ class LayoutManager(QObject):
             self._places.append(place)
             return place
         widget = self._widgets.get(node.GetID())
-        if widget is None:
+        if widget is None or not shiboken6.isValid(widget):
             widget = make(node, self._application_logic)
             self._widgets[node.GetID()] = widget
             if isinstance(widget, SliceWidget):

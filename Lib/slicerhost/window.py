@@ -8,7 +8,7 @@ from typing import Any
 
 import slicer
 from PySide6.QtCore import QByteArray, QSettings, QSize, Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QMainWindow, QScrollArea, QSplitter, QWidget
 
 from . import style
@@ -148,4 +148,11 @@ class MainWindow(QMainWindow):
         settings = QSettings()
         settings.setValue("Host/MainWindow/geometry", self.saveGeometry())
         settings.setValue("Host/MainWindow/panel", self._splitter.saveState())
+        self._layout_manager.setViewport(None)
         super().closeEvent(event)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Take the views (another window may have had them)."""
+        if self._layout_manager.viewport() is not self._views:
+            self._layout_manager.setViewport(self._views)
+        super().showEvent(event)
