@@ -27,6 +27,7 @@ from FractureAILib.pages import Page
 from FractureAILib.read import ReadPage
 from FractureAILib.review import ReviewPage
 from FractureAILib.session import Session
+from FractureAILib.settings_page import SettingsPage
 from FractureAILib.shortcuts import Action, Shortcuts
 from FractureAILib.train import TrainPage
 
@@ -79,6 +80,7 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.session = None
         self.pages: list[Page] = []
         self._entered = False
+        self._work = 0
         self._parameterNode = None
         self._parameterNodeGuiTag = None
 
@@ -97,8 +99,10 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.pages.addWidget(page.widget)
             button.connect("clicked()", lambda index=index: self.showPage(index))
             page.setup()
+        self._addSettingsPage()
         self.header.setup()
         self.header.keys_wanted = self.showKeys
+        self.header.settings_wanted = self.showSettings
         self.shortcuts = Shortcuts(self.session.settings, [Action("Keys", _("Show this list"), "?", self.showKeys)])
         self.session.show_radiographs.connect(lambda *_what: self.showPage(0))
         self.initializeParameterNode()
@@ -115,15 +119,31 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._entered:
             self.page.exit()
         self.ui.pages.setCurrentIndex(index)
-        self._buttons[index].checked = True
-        if self._parameterNode is not None:
-            self._parameterNode.page = index
+        if index < len(self._buttons):
+            self._buttons[index].checked = True
+            self._work = index
+            if self._parameterNode is not None:
+                self._parameterNode.page = index
         if self._entered:
             self.page.enter()
 
+    def _addSettingsPage(self) -> None:
+        """Add the settings behind the four pages: a page as they are, but not kept with the scene."""
+        settings = SettingsPage(self.session, self.resourcePath)
+        self.pages.append(settings)
+        self.ui.pages.addWidget(settings.widget)
+        settings.setup()
+        settings.keys_wanted = self.showKeys
+
+    def showSettings(self) -> None:
+        """Show the settings, or go back from them to the page before."""
+        settings = len(self.pages) - 1
+        self.showPage(self._work if self.ui.pages.currentIndex == settings else settings)
+
     def showKeys(self) -> None:
         """Show what keys do on the page in front; they can be changed there."""
-        dialog = KeysDialog(self.session.settings, [*self.page.shortcuts.actions, *self.shortcuts.actions])
+        actions = self.page.shortcuts.actions or self.pages[self._work].shortcuts.actions
+        dialog = KeysDialog(self.session.settings, [*actions, *self.shortcuts.actions])
         if dialog.ask() and self._entered:
             self.shortcuts.enter()
             self.page.shortcuts.enter()
@@ -177,7 +197,7 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if node is None:
             return
         self._parameterNodeGuiTag = node.connectGui(self.pages[1].ui)
-        if node.page != self.ui.pages.currentIndex:
+        if node.page != self.ui.pages.currentIndex and self.page is not self.pages[-1]:
             self.showPage(node.page)
 
 

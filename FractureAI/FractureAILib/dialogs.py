@@ -37,6 +37,18 @@ def ask_new_file(parent, title: str, name: str, suffix: str) -> str:
     return next(iter(_chosen(dialog)), "")
 
 
+def ask_yes(parent, title: str, question: str) -> bool:
+    """Ask a question that is answered by yes or no; no is the default."""
+    box = qt.QMessageBox(parent)
+    box.setWindowTitle(title)
+    box.setText(question)
+    box.setStandardButtons(qt.QMessageBox.Yes | qt.QMessageBox.No)
+    box.setDefaultButton(qt.QMessageBox.No)
+    answer = box.exec_()
+    box.deleteLater()
+    return answer == qt.QMessageBox.Yes
+
+
 def _chosen(dialog: qt.QFileDialog) -> list[str]:
     accepted = dialog.exec_()
     chosen = [str(path) for path in dialog.selectedFiles()] if accepted else []

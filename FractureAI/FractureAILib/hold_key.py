@@ -46,8 +46,7 @@ class _Release(qt.QObject):
     def eventFilter(self, _watched, event):  # noqa: N802
         """Qt's hook."""
         kind = event.type()
-        if (
-            kind == qt.QEvent.KeyRelease and event.key() == self._key and not event.isAutoRepeat()
-        ) or kind == qt.QEvent.ApplicationDeactivate:
+        came_up = kind == qt.QEvent.KeyRelease and event.key() == self._key and not event.isAutoRepeat()
+        if came_up or kind == qt.QEvent.ApplicationDeactivate:
             self._on_up()
         return False

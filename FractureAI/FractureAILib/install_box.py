@@ -53,7 +53,7 @@ class InstallBox:
         if self._task is not None:
             return
         if self._what == "read":
-            text = _("Reading needs packages that do not come with the viewer: {download} to download, {disk} on disk.")
+            text = _("Reading needs packages that do not come along: {download} to download, {disk} on disk.")
         else:
             text = _(
                 "Training needs packages that do not come with the viewer: {download} to download, {disk} on disk."

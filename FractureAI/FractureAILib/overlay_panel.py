@@ -44,9 +44,7 @@ class OverlayPanel:
         self.ui.overlayBox.visible = nodes is not None
         note = ""
         if reading is not None and reading_text.is_negative(reading):
-            note = _(
-                "The reading is negative, so the map is off at first: it shows where the model looked most, not a finding."
-            )
+            note = _("The reading is negative, so the map is off at first: it shows where the model looked, no finding.")
         self.ui.overlayNoteLabel.text = note
         self.ui.overlayNoteLabel.visible = bool(note)
         self.set_cutoff()

@@ -408,9 +408,8 @@ class ReadPage(Page, VTKObservationMixin):
         ui, study = self.ui, self.study
         running, blinded = self.run.is_running, self.session.blinded
         has_reading = self.nodes is not None and not blinded
-        ui.readButton.enabled = self._may_read()
         ui.readButton.text = _("Read again") if has_reading else _("Read")
-        ui.cancelButton.visible = running
+        self._swap_buttons(running)
         ui.progressBox.visible = running
         if running:
             ui.stagesLabel.text = stages.stages_text(self.run.stage)
@@ -426,6 +425,20 @@ class ReadPage(Page, VTKObservationMixin):
         ui.studyLabel.text = self._about_study()
         ui.studyLabel.visible = bool(ui.studyLabel.text)
         self._update_engine_line()
+
+    def _swap_buttons(self, running: bool) -> None:
+        """Offer Read or Cancel; the keyboard's focus goes from the one to the other, not to somewhere else."""
+        ui, may_read = self.ui, self._may_read()
+        if running:
+            ui.cancelButton.visible = True
+            if ui.readButton.hasFocus():
+                ui.cancelButton.setFocus()
+            ui.readButton.enabled = False
+        else:
+            ui.readButton.enabled = may_read
+            if ui.cancelButton.hasFocus() and may_read:
+                ui.readButton.setFocus()
+            ui.cancelButton.visible = False
 
     def _about_study(self) -> str:
         study = self.study

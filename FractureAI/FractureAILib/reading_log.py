@@ -101,8 +101,17 @@ def export_csv(path: str | Path, target: str | Path) -> int:
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _cell(row.get(name)) for name in FIELDS})
-    write_atomically(Path(target), text.getvalue().encode("utf-8-sig"))
+    write_table(target, text.getvalue())
     return len(rows)
+
+
+def write_table(target: str | Path, text: str) -> None:
+    """Write CSV so that spreadsheets know that it is UTF-8.
+
+    Raises:
+        FileError: the file can not be written.
+    """
+    write_atomically(Path(target), text.encode("utf-8-sig"))
 
 
 def _cell(value: Any) -> Any:

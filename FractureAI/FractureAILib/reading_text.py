@@ -36,11 +36,11 @@ class Line:
 
     @property
     def decimals(self) -> int:
-        """So many that a probability just below its threshold does not look as if it reached it."""
+        """So many that a value below its threshold does not look equal to it, and an interval does not look empty."""
         for decimals in range(LEAST_DECIMALS, MOST_DECIMALS):
-            if self.probability == self.threshold or round(self.probability, decimals) != round(
-                self.threshold, decimals
-            ):
+            clear = self.probability == self.threshold or _differ(self.probability, self.threshold, decimals)
+            wide = self.interval is None or decimals > LEAST_DECIMALS or _differ(*self.interval, decimals)
+            if clear and wide:
                 return decimals
         return MOST_DECIMALS
 
@@ -59,6 +59,10 @@ class Line:
     def decision(self) -> str:
         """``likely`` or ``unlikely``."""
         return _("likely") if self.positive else _("unlikely")
+
+
+def _differ(first: float, second: float, decimals: int) -> bool:
+    return round(first, decimals) != round(second, decimals)
 
 
 def lines(reading: Mapping[str, Any]) -> tuple[Line, ...]:
