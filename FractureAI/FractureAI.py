@@ -8,6 +8,7 @@ from typing import Annotated
 if importlib.util.find_spec("fractureai") is None:  # run from the source tree: the engine lies beside this folder
     sys.path.append(str(Path(__file__).resolve().parent.parent / "Lib"))
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -100,11 +101,13 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             button.connect("clicked()", lambda index=index: self.showPage(index))
             page.setup()
         self._addSettingsPage()
+        self._fitPages()
         self.header.setup()
         self.header.keys_wanted = self.showKeys
         self.header.settings_wanted = self.showSettings
         self.shortcuts = Shortcuts(self.session.settings, [Action("Keys", _("Show this list"), "?", self.showKeys)])
         self.session.show_radiographs.connect(lambda *_what: self.showPage(0))
+        self._giveRoomTo(self.ui.pages.currentIndex)
         self.initializeParameterNode()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -119,6 +122,7 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._entered:
             self.page.exit()
         self.ui.pages.setCurrentIndex(index)
+        self._fitPages()
         if index < len(self._buttons):
             self._buttons[index].checked = True
             self._work = index
@@ -126,6 +130,18 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self._parameterNode.page = index
         if self._entered:
             self.page.enter()
+
+    def _fitPages(self) -> None:
+        """Let the panel be as high as the page in front, not as the highest one."""
+        policy = qt.QSizePolicy
+        for page in self.pages:
+            page.widget.setSizePolicy(policy.Preferred, policy.Preferred if page is self.page else policy.Ignored)
+
+    def _giveRoomTo(self, index: int) -> None:
+        """Let only the page in front ask for room; otherwise each page would be as high as the highest."""
+        for number, page in enumerate(self.pages):
+            vertical = qt.QSizePolicy.Preferred if number == index else qt.QSizePolicy.Ignored
+            page.widget.setSizePolicy(qt.QSizePolicy.Preferred, vertical)
 
     def _addSettingsPage(self) -> None:
         """Add the settings behind the four pages: a page as they are, but not kept with the scene."""

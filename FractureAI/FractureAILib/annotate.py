@@ -128,6 +128,7 @@ class AnnotatePage(Page):
         super().cleanup()
         self._close_case()
         self.autosave.stop()
+        self.editor.close()
         self.screen.cleanup()
         if self.flush in self.session.guards:
             self.session.guards.remove(self.flush)

@@ -9,6 +9,8 @@ from FractureAILib.signals import Signal
 
 DELAY_MS = 50
 """How long a change by dragging or typing may wait for the next one."""
+GRACE_S = 0.012
+"""How long the window waits for a save: a fast drive is done by then, before the image is drawn; a slow one goes on."""
 PATIENCE_S = 20.0
 """How long to wait for a slow drive before a radiograph is left."""
 
@@ -60,6 +62,7 @@ class Autosave:
         if not soon:
             self._start()
         elif not self._timer.active:
+            self._set(WAITING)
             self._timer.start()
 
     def hurry(self) -> None:
@@ -132,6 +135,7 @@ class Autosave:
             lambda saved: self._succeeded(annotation, saved),
             self._failed,
         )
+        self._background.wait(GRACE_S)
 
     def _succeeded(self, wanted: Annotation, saved: Annotation) -> None:
         self._saving = False

@@ -95,8 +95,11 @@ class Header:
         here = str(self.session.dataset.folder) if self.session.dataset is not None else ""
         for folder in settings.recent_datasets:
             if folder != here and Path(folder).is_dir():
-                _add(menu, _("{name}   in {folder}").format(name=Path(folder).name, folder=_shortened(str(Path(folder).parent), 40)),
-                     lambda folder=folder: actions.open(folder))  # fmt: skip
+                text = _("{name}   in {folder}")
+                where = _shortened(str(Path(folder).parent), 40)
+                _add(
+                    menu, text.format(name=Path(folder).name, folder=where), lambda folder=folder: actions.open(folder)
+                )
         menu.addSeparator()
         _add(menu, _("Open folder..."), actions.open_folder)
         _add(menu, _("New dataset..."), actions.new_dataset)

@@ -138,5 +138,6 @@ class LabelsPanel:
             self.editor.change(_("comment"), merge=f"comment {self._typed}", soon=True, comment=text)
 
     def _comment_finished(self) -> None:
-        self._typed += 1
-        self.editor.autosave.hurry()
+        if self.editor.annotation is not None:
+            self._typed += 1
+            self.editor.autosave.hurry()

@@ -123,9 +123,10 @@ class WorklistPanel:
 
     def _set_widths(self) -> None:
         view = self.ui.worklistView
-        for column, sample in ((CASE, "P-7F3K2Q9A "), (DATE, "2026-10-20 "), (VIEW, "OBLIQ"), (SIDE, "side "),
-                               (STATUS, "status   "), (RATER, "rater  ")):  # fmt: skip
-            view.setColumnWidth(column, view.fontMetrics().horizontalAdvance(sample) + 12)
+        samples = {CASE: "  P-7F3K2Q9A", DATE: "2026-10-20", VIEW: "OBLIQ", SIDE: "side", RATER: "AM BK"}
+        for column, sample in samples.items():
+            view.setColumnWidth(column, view.fontMetrics().horizontalAdvance(sample) + 8)
+        view.setColumnWidth(STATUS, view.fontMetrics().horizontalAdvance("flagged") + 28)
 
     def _show_progress(self) -> None:
         bar = self.ui.progressBar
