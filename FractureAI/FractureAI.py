@@ -97,7 +97,7 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.pages = [page(self.session, self.resourcePath) for page in (AnnotatePage, ReadPage, TrainPage, ReviewPage)]
         self._buttons = [self.ui.annotateButton, self.ui.readButton, self.ui.trainButton, self.ui.reviewButton]
         for index, (page, button) in enumerate(zip(self.pages, self._buttons, strict=True)):
-            self.ui.pages.addWidget(page.widget)
+            self._addPage(page)
             button.connect("clicked()", lambda index=index: self.showPage(index))
             page.setup()
         self._addSettingsPage()
@@ -107,7 +107,6 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.header.settings_wanted = self.showSettings
         self.shortcuts = Shortcuts(self.session.settings, [Action("Keys", _("Show this list"), "?", self.showKeys)])
         self.session.show_radiographs.connect(lambda *_what: self.showPage(0))
-        self._giveRoomTo(self.ui.pages.currentIndex)
         self.initializeParameterNode()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -131,23 +130,24 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._entered:
             self.page.enter()
 
+    def _addPage(self, page: Page) -> None:
+        """Add a page to the stack; within a frame, so that it can be hidden and then takes no room there."""
+        frame = qt.QWidget()
+        layout = qt.QVBoxLayout(frame)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(page.widget)
+        self.ui.pages.addWidget(frame)
+
     def _fitPages(self) -> None:
         """Let the panel be as high as the page in front, not as the highest one."""
-        policy = qt.QSizePolicy
         for page in self.pages:
-            page.widget.setSizePolicy(policy.Preferred, policy.Preferred if page is self.page else policy.Ignored)
-
-    def _giveRoomTo(self, index: int) -> None:
-        """Let only the page in front ask for room; otherwise each page would be as high as the highest."""
-        for number, page in enumerate(self.pages):
-            vertical = qt.QSizePolicy.Preferred if number == index else qt.QSizePolicy.Ignored
-            page.widget.setSizePolicy(qt.QSizePolicy.Preferred, vertical)
+            page.widget.visible = page is self.page
 
     def _addSettingsPage(self) -> None:
         """Add the settings behind the four pages: a page as they are, but not kept with the scene."""
         settings = SettingsPage(self.session, self.resourcePath)
         self.pages.append(settings)
-        self.ui.pages.addWidget(settings.widget)
+        self._addPage(settings)
         settings.setup()
         settings.keys_wanted = self.showKeys
 

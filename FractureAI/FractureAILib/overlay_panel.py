@@ -44,7 +44,7 @@ class OverlayPanel:
         self.ui.overlayBox.visible = nodes is not None
         note = ""
         if reading is not None and reading_text.is_negative(reading):
-            note = _("The reading is negative, so the map is off at first: it shows where the model looked, no finding.")
+            note = _("Negative reading: the map is off at first, as it shows where the model looked, not a finding.")
         self.ui.overlayNoteLabel.text = note
         self.ui.overlayNoteLabel.visible = bool(note)
         self.set_cutoff()
@@ -66,6 +66,12 @@ class OverlayPanel:
         """Hide everything as long as the reader is not to see what the model says."""
         self._blinded = blinded
         self.apply()
+
+    def leave(self) -> None:
+        """Take maps and marks off the images: the page is left, and with it the model's name and notice go."""
+        nodes, self._nodes = self._nodes, None
+        self.apply()
+        self._nodes = nodes
 
     def set_cutoff(self) -> None:
         """Draw maps and legend with the cut-off that is set."""

@@ -117,6 +117,7 @@ class ReadPage(Page, VTKObservationMixin):
         self._front = False
         self._hold.stop()
         self.removeObservers()
+        self.overlay.leave()
         self.texts.clear()
         self.screen.leave()
         Page.exit(self)

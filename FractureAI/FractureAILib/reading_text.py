@@ -1,7 +1,7 @@
 """A reading in words and figures: the decision first, no probability without its threshold and its interval."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -20,6 +20,7 @@ class Line:
         interval: lower and upper bound of the 95 % interval, or None when the reading has none.
         meaning: what the interval is over, and what it is not.
         together: whether this is the mean of several views.
+        decimals: of every figure of the reading; see `enough_decimals`.
     """
 
     label: str
@@ -28,21 +29,12 @@ class Line:
     interval: tuple[float, float] | None
     meaning: str = ""
     together: bool = False
+    decimals: int = LEAST_DECIMALS
 
     @property
     def positive(self) -> bool:
         """Whether the probability reaches the threshold."""
         return self.probability >= self.threshold
-
-    @property
-    def decimals(self) -> int:
-        """So many that a value below its threshold does not look equal to it, and an interval does not look empty."""
-        for decimals in range(LEAST_DECIMALS, MOST_DECIMALS):
-            clear = self.probability == self.threshold or _differ(self.probability, self.threshold, decimals)
-            wide = self.interval is None or decimals > LEAST_DECIMALS or _differ(*self.interval, decimals)
-            if clear and wide:
-                return decimals
-        return MOST_DECIMALS
 
     def number(self, value: float) -> str:
         """Return a figure of this line with its decimals."""
@@ -61,6 +53,22 @@ class Line:
         return _("likely") if self.positive else _("unlikely")
 
 
+def enough_decimals(figures: Sequence[Line]) -> int:
+    """Return how many decimals figures need.
+
+    So many that a value below its threshold does not look equal to it (up to four), and that an interval does not look
+    empty (up to three).
+    """
+    for decimals in range(LEAST_DECIMALS, MOST_DECIMALS):
+        clear = all(
+            one.probability == one.threshold or _differ(one.probability, one.threshold, decimals) for one in figures
+        )
+        wide = all(one.interval is None or _differ(*one.interval, decimals) for one in figures)
+        if clear and (wide or decimals > LEAST_DECIMALS):
+            return decimals
+    return MOST_DECIMALS
+
+
 def _differ(first: float, second: float, decimals: int) -> bool:
     return round(first, decimals) != round(second, decimals)
 
@@ -77,7 +85,8 @@ def lines(reading: Mapping[str, Any]) -> tuple[Line, ...]:
     ensemble = reading["ensemble"]
     if len(views) > 1 and ensemble["probability"] is not None:
         result.append(_line(_("Both") if len(views) == 2 else _("All"), ensemble, together=True))
-    return tuple(result)
+    decimals = enough_decimals(result)
+    return tuple(replace(line, decimals=decimals) for line in result)
 
 
 def _line(label: str, figures: Mapping[str, Any], *, together: bool = False) -> Line:

@@ -30,7 +30,8 @@ class ReadingView:
         table.setHorizontalHeaderLabels([_("View"), _("Probability"), _("95 % CI"), _("Threshold"), _("Decision")])
         table.verticalHeader().hide()
         header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.Stretch)
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(COLUMNS - 1, qt.QHeaderView.Stretch)
         header.setHighlightSections(False)
         table.setFrameShape(qt.QFrame.NoFrame)
 
@@ -107,10 +108,8 @@ class ReadingView:
                     font.setBold(True)
                     item.setFont(font)
                 table.setItem(row, column, item)
-        height = table.horizontalHeader().sizeHint.height() if not callable(table.horizontalHeader().sizeHint) else (
-            table.horizontalHeader().sizeHint().height()
-        )  # fmt: skip
-        row_height = 22
+        height = table.horizontalHeader().height
+        row_height = table.fontMetrics().height() + 8
         for row in range(len(self._lines)):
             table.setRowHeight(row, row_height)
         table.setFixedHeight(height + row_height * len(self._lines) + 4)
