@@ -146,6 +146,8 @@ class ReviewPage(Page):
             return
         raters = review_tables.pair_at(self.ui.kappaTable, self._comparison.raters)
         self._pair = self._comparison.pair(*raters) if raters else None
+        if self._pair is not None:
+            self.ui.introLabel.text = review_tables.kappa_sentence(self._pair.kappa, *self._pair.raters)
         review_tables.fill_landmarks(self.ui.landmarkTable, self._pair, self.session.dataset)
         self._list_differences()
 

@@ -65,6 +65,8 @@ class ComparedMarks:
         display.SetSelectedColor(*parts)
         display.GetTextProperty().SetColor(*parts)
         display.SetPointLabelsVisibility(False)
+        display.SetTranslationHandleVisibility(False)
+        display.SetScaleHandleVisibility(False)
 
     def _failed(self, error: FractureAIError) -> None:
         self._screen.clear()

@@ -47,16 +47,15 @@ def _kappa_item(comparison: Comparison, first: str, second: str, row: int, colum
         item.setFlags(qt.Qt.NoItemFlags)
         return item
     kappa = comparison.pair(first, second).kappa
-    item = _item(kappa_text(kappa) if row < column else str(kappa.cases), centred=True)
+    value = "-" if kappa.value is None else f"{kappa.value:.2f}"
+    item = _item(value if row < column else f"n = {kappa.cases}", centred=True)
     item.setToolTip(kappa_sentence(kappa, first, second))
     return item
 
 
 def kappa_text(kappa: Kappa) -> str:
-    """Return kappa with its 95 % confidence interval, for example ``0.76 (0.61-0.91)``."""
-    if kappa.value is None:
-        return "-"
-    return f"{kappa.value:.2f} ({kappa.low:.2f}-{kappa.high:.2f})"
+    """Return a kappa that is defined with its 95 % confidence interval, for example ``0.76 (95 % CI 0.61-0.91)``."""
+    return f"{kappa.value:.2f} (95 % CI {kappa.low:.2f}-{kappa.high:.2f})"
 
 
 def kappa_sentence(kappa: Kappa, first: str, second: str) -> str:
@@ -66,9 +65,7 @@ def kappa_sentence(kappa: Kappa, first: str, second: str) -> str:
     )
     if kappa.value is None:
         return words + " " + _("Kappa needs two different labels, so it is not defined here.")
-    return (
-        words + " " + _("Cohen's kappa {kappa}, 95 % confidence interval in brackets.").format(kappa=kappa_text(kappa))
-    )
+    return words + " " + _("Cohen's kappa {kappa}.").format(kappa=kappa_text(kappa))
 
 
 def select_pair(table, raters: tuple[str, ...], pair: tuple[str, str]) -> None:
