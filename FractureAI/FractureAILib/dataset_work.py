@@ -13,7 +13,7 @@ from FractureAILib.background import Task
 
 ARCHIVE = "archive"
 OWN_FORMATS = ("deepwrist", "via", "coco")
-TRAIN_COMMAND = "fractureai train --dataset {archive} --out {folder}"
+TRAIN_COMMAND = "fractureai train --dataset {archive}"
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,7 @@ def export(
         text = _("{radiographs} radiographs and {marks} sets of marks, de-identified, are in {file}.").format(
             radiographs=report.radiographs, marks=report.annotations, file=report.path
         )
-        folder = report.path.with_name(f"{report.path.stem}-training")
-        command = TRAIN_COMMAND.format(archive=_quoted(report.path), folder=_quoted(folder))
-        return Exported(report.path, text, report.problems, command)
+        return Exported(report.path, text, report.problems, TRAIN_COMMAND.format(archive=_quoted(report.path)))
     return _export_foreign(dataset, kind, target, raters, images, progress)
 
 

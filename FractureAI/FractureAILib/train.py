@@ -38,6 +38,7 @@ class TrainPage(Page):
         self._looking = None
         self._problem = ""
         self._layout_shown_for = ""
+        self._listed_for: tuple[str, str] | None = None
 
     def setup(self) -> None:
         """Connect the widgets."""
@@ -70,8 +71,6 @@ class TrainPage(Page):
         """Look at the dataset and the server's trainings anew."""
         super().enter()
         self._entered = True
-        if self.session.dataset is not None:
-            self.session.engine.share(str(self.session.dataset.folder))
         self.plan.refresh()
         self.dataset_page.enter()
         self.look_at_engine()
@@ -112,12 +111,9 @@ class TrainPage(Page):
         if self.session.dataset is None or self.run.busy or self.run.running:
             return
         self._say_problem("")
-        engine = self.session.engine
-        if not engine.is_remote and not engine.environment.is_ready("train"):
-            self.install.ask("train")
-            return
         self.install.hide()
-        engine.share(str(self.session.dataset.folder))
+        for folder in self.plan.folders():
+            self.session.engine.share(folder)
         self.run.start(self.plan.parameters())
 
     def show_job(self, job) -> None:
@@ -166,8 +162,6 @@ class TrainPage(Page):
     # --- what happens ---
 
     def _dataset_changed(self) -> None:
-        if self.session.dataset is not None:
-            self.session.engine.share(str(self.session.dataset.folder))
         self.plan.forget()
         if self._entered:
             self.plan.refresh()
@@ -222,6 +216,7 @@ class TrainPage(Page):
         ui.problemLabel.visible = bool(self._problem)
         if following:
             self._show_run(run.job)
+            self._list_again(run.job)
         elif has_dataset:
             self._show_start()
         self.results.show(run.job)
@@ -259,12 +254,13 @@ class TrainPage(Page):
 
     def _offer_fits(self, fits: list[str]) -> None:
         box = self.ui.fitComboBox
-        if [box.itemData(index) for index in range(1, box.count)] == fits and box.count:
+        follow = _("the one that runs") if self.run.running else _("the last one")
+        if box.count and [box.itemText(0), *(box.itemData(index) for index in range(1, box.count))] == [follow, *fits]:
             return
         before = box.currentData
         box.blockSignals(True)
         box.clear()
-        box.addItem(_("the one that runs") if self.run.running else _("the last one"), FOLLOW)
+        box.addItem(follow, FOLLOW)
         for fit in fits:
             box.addItem(fit, fit)
         box.setCurrentIndex(max(0, box.findData(before)))
@@ -291,6 +287,13 @@ class TrainPage(Page):
         if edit.visible and edit.plainText != self.run.log:
             edit.plainText = self.run.log
             edit.moveCursor(qt.QTextCursor.End)
+
+    def _list_again(self, job) -> None:
+        """Ask for the list of trainings when the one that is followed is not listed as it is, once for each change."""
+        seen = (job["id"], job["state"])
+        if seen != self._listed_for and seen not in {(known["id"], known["state"]) for known in self.jobs}:
+            self._listed_for = seen
+            self.look_at_engine()
 
     def _list_jobs(self) -> None:
         rows = []

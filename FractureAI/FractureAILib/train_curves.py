@@ -111,8 +111,9 @@ class Curves:
             node.SetLineWidth(2)
             node.SetMarkerStyle(node.MarkerStyleCircle)
             node.SetMarkerSize(5)
-        for key, keys in (("LossChart", ("Loss", "ValidationLoss")), ("MetricChart", ("Metric",))):
-            chart = self._add(key, "vtkMRMLPlotChartNode", key)
+        charts = (("LossChart", _("Loss"), ("Loss", "ValidationLoss")), ("MetricChart", _("Metric"), ("Metric",)))
+        for key, name, keys in charts:
+            chart = self._add(key, "vtkMRMLPlotChartNode", name)
             for series_key in keys:
                 chart.AddAndObservePlotSeriesNodeID(self._nodes[series_key].GetID())
             chart.SetXAxisTitle(_("epoch"))

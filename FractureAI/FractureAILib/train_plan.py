@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -35,7 +36,7 @@ class TrainPlan:
         self.ui = ui
         self.summary: TrainingSummary | None = None
         self.recipes: list[RecipeInfo] = list(shipped_recipes())
-        self._changed = changed
+        self._changed: Callable[[], None] = lambda: None
         self._task = None
         self._gap_titles: dict[str, str] = {}
         self.raters = RatersMenu(ui.ratersButton, _("consensus, else the only person who marked"), self.refresh)
@@ -46,6 +47,7 @@ class TrainPlan:
         self.offer_devices(())
         self._offer_recipes(0)
         self._show(None)
+        self._changed = changed
 
     # --- the dataset ---
 
@@ -148,6 +150,11 @@ class TrainPlan:
             "device": self.device,
             "folds": int(self.ui.foldsSpinBox.value),
         }
+
+    def folders(self) -> list[str]:
+        """Return the folders that the engine must see: the dataset's, and that of a recipe of the user's."""
+        recipe = Path(self.recipe.key)
+        return [str(self.session.dataset.folder), *([str(recipe.parent)] if recipe.is_absolute() else [])]
 
     def add_recipe(self, path: str) -> None:
         """Choose a recipe file of the user's.

@@ -1,5 +1,6 @@
 """The recipes a training can follow: those that come along, and files of one's own; read as text."""
 
+import importlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,7 @@ from slicer.i18n import tr as _
 import fractureai
 from fractureai.errors import RecipeError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 FOLDER = Path(fractureai.__file__).resolve().parent / "training" / "recipes"
 FIRST = "quick"

@@ -24,16 +24,18 @@ def figure_rows(numbers: Mapping[str, Any]) -> list[list[str]]:
             if entry.get("n"):
                 auroc = (entry.get("estimates") or {}).get("auroc")
                 cells = (auroc, entry.get("sensitivity_wilson"), entry.get("specificity_wilson"))
-                rows.append([str(entry["title"]), f"{entry['n']} ({entry['n_positive']})", *map(estimate_text, cells)])
+                rows.append(
+                    [str(entry["title"]), f"{entry['n']}\n{entry['n_positive']} fr.", *map(estimate_text, cells)]
+                )
     return rows
 
 
 def estimate_text(estimate: Mapping[str, Any] | None) -> str:
-    """Return a figure with its interval, for example ``0.87 (0.79-0.93)``; ``-`` where it is not defined."""
+    """Return a figure and below it its interval, for example ``0.87`` and ``0.79-0.93``; ``-`` where not defined."""
     if not estimate or estimate.get("value") is None:
         return "-"
     value, low, high = (estimate.get(name) for name in ("value", "low", "high"))
-    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} ({low:.2f}-{high:.2f})"
+    return f"{value:.2f}" if low is None or high is None else f"{value:.2f}\n{low:.2f}-{high:.2f}"
 
 
 class TrainResults:
@@ -115,22 +117,19 @@ class TrainResults:
         ui, result = self.ui, self.result
         problems = " ".join(map(str, result.get("problems") or ()))
         ui.figuresTitleLabel.text = problems or _("On test patients, whom it never saw:")
-        ui.figuresLabel.text = ""
+        ui.figuresLabel.visible = False
         ui.figuresTable.visible = False
-        rows = result.get("figures")
-        if rows:
-            self._fill(rows)
-            return
         numbers = Path(str(result.get("report") or "")).with_name(NUMBERS)
         if not self.session.engine.is_remote and result.get("report") and numbers.is_file():
             self._fill(figure_rows(json.loads(numbers.read_text(encoding="utf-8"))))
         elif result.get("auroc"):
             text = _("{n} studies, area under the ROC curve {auroc}")
             ui.figuresLabel.text = text.format(n=result.get("studies"), auroc=result["auroc"])
+            ui.figuresLabel.visible = True
 
     def _fill(self, rows) -> None:
-        headers = [_("Studies"), _("n (fr.)"), _("AUROC"), _("Sens."), _("Spec.")]
-        train_tables.fill(self.ui.figuresTable, headers, rows)
+        headers = [_("Studies"), _("n"), _("AUROC"), _("Sens."), _("Spec.")]
+        train_tables.fill(self.ui.figuresTable, headers, rows, lines=2)
         self.ui.figuresTable.visible = bool(rows)
 
 

@@ -67,7 +67,7 @@ class TrainRun:
     def start(self, parameters: Mapping[str, Any]) -> None:
         """Start a new training and follow it."""
         self.follow(None)
-        self._request("starting", lambda client, _task: client.start_job("train", dict(parameters)))
+        self._request("starting", lambda client, _task: client.start_job("train", dict(parameters)), needs="train")
 
     def cancel(self) -> None:
         """Stop the training with all its processes."""
@@ -79,7 +79,7 @@ class TrainRun:
         """Let it go on from the last whole epoch."""
         job = self.job
         if job is not None and self.stopped:
-            self._request("continuing", lambda client, _task: client.resume_job(job["id"]))
+            self._request("continuing", lambda client, _task: client.resume_job(job["id"]), needs="train")
 
     def follow(self, job: Mapping[str, Any] | None) -> None:
         """Follow another job, or none."""
@@ -115,7 +115,7 @@ class TrainRun:
         self._asking = self._requesting = None
         self.busy = ""
 
-    def _request(self, what: str, work: Callable[[Any, Any], Mapping[str, Any]]) -> None:
+    def _request(self, what: str, work: Callable[[Any, Any], Mapping[str, Any]], needs: str = "read") -> None:
         if self.busy:
             return
         if self._asking is not None:
@@ -123,7 +123,7 @@ class TrainRun:
             self._asking = None
         self.busy = what
         self.changed.emit()
-        self._requesting = self.session.engine.call(work, self._answered, self._refused)
+        self._requesting = self.session.engine.call(work, self._answered, self._refused, needs=needs)
 
     def _answered(self, job: Mapping[str, Any]) -> None:
         self._requesting = None
@@ -171,6 +171,7 @@ class TrainRun:
             self.ended.emit(self.job)
 
     def _watch(self) -> None:
+        self.session.engine.occupied = self.running
         if self.running:
             self._timer.start()
         else:
