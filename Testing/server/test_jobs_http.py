@@ -113,6 +113,8 @@ def test_a_training_cancelled_killed_and_finished(engine, root):
     collector.join(10)
     assert job["state"] == "done", job["error"]
     assert numbers == sorted(set(numbers))
+    told = [(event.data["fit"], event.data["epoch"]) for event in client.job_events(id) if event.data.get("epoch")]
+    assert len(told) == len(set(told))
     assert json.loads((folder / "out/runs/PA/localizer_0/history.json").read_text())[0] == first_epoch
 
     fits = [entry["fit"] for entry in job["history"]]

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fractureai.server.jobs.folder import append_event
+from fractureai.server.jobs.folder import EventReader, append_event
 
 _BETWEEN_S = 0.25
 
 
 class Reporter:
-    """Writes progress events: every epoch, and of other messages not more than four a second.
+    """Writes progress events: every epoch once, and of other messages not more than four a second.
+
+    A training that goes on reports the epochs of its earlier run again; they are among the events already.
 
     Args:
         folder: of the job.
@@ -23,6 +25,8 @@ class Reporter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._written = -math.inf
+        events = [event.data for event in EventReader(folder).read() if event.name == "progress"]
+        self._told = {(data["fit"], data["epoch"]) for data in events if data.get("epoch")}
 
     def progress(self, text: str, fraction: float, seconds_left: float | None = None, **figures: Any) -> None:
         """Write one message.
@@ -35,6 +39,10 @@ class Reporter:
                 ``metric_name``.
         """
         now = time.monotonic()
+        if figures:
+            epoch = (figures["fit"], figures["epoch"])
+            figures = {} if epoch in self._told else figures
+            self._told.add(epoch)
         if not figures and now - self._written < _BETWEEN_S:
             return
         self._written = now
