@@ -27,6 +27,8 @@ from FractureAILib.keys_dialog import KeysDialog
 from FractureAILib.pages import Page
 from FractureAILib.read import ReadPage
 from FractureAILib.review import ReviewPage
+from FractureAILib.sample_data import register_sample_data
+from FractureAILib.self_test import mark_and_undo, run_test_files
 from FractureAILib.session import Session
 from FractureAILib.settings_page import SettingsPage
 from FractureAILib.shortcuts import Action, Shortcuts
@@ -50,6 +52,7 @@ class FractureAI(ScriptedLoadableModule):
             "The method follows Raisuddin et al., Critical evaluation of deep neural networks for wrist fracture "
             "detection, Scientific Reports 11, 6006 (2021)."
         )
+        slicer.app.connect("startupCompleted()", register_sample_data)
 
 
 @parameterNodeWrapper
@@ -110,6 +113,7 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
 
     @property
     def page(self) -> Page:
@@ -199,7 +203,14 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Tell the pages that their nodes are gone, and begin anew."""
         for page in self.pages:
             page.scene_closed()
-        self.initializeParameterNode()
+        node = self.logic.getParameterNode()
+        node.page = self._work
+        self._setParameterNode(node)
+
+    def onSceneEndImport(self, caller, event):
+        """Show the page that a loaded scene was saved on."""
+        if self._parameterNode is not None:
+            self._showPageOfScene()
 
     def initializeParameterNode(self):
         """Use the scene's parameter node, made when missing."""
@@ -213,8 +224,12 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if node is None:
             return
         self._parameterNodeGuiTag = node.connectGui(self.pages[1].ui)
-        if node.page != self.ui.pages.currentIndex and self.page is not self.pages[-1]:
-            self.showPage(node.page)
+        self._showPageOfScene()
+
+    def _showPageOfScene(self) -> None:
+        page = self._parameterNode.page
+        if page != self.ui.pages.currentIndex and self.page is not self.pages[-1]:
+            self.showPage(page)
 
 
 class FractureAILogic(ScriptedLoadableModuleLogic):
@@ -233,5 +248,27 @@ class FractureAITest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        """Run every test."""
+        """Run every test: those below, and in a source tree those in Testing/Python."""
         self.setUp()
+        self.test_pagesOpen()
+        self.setUp()
+        self.test_markIsSaved()
+        self.setUp()
+        run_test_files(Path(__file__).resolve().parent.parent / "Testing" / "Python")
+
+    def test_pagesOpen(self):
+        """Every page can be brought to the front and left again."""
+        panel = slicer.modules.fractureai.widgetRepresentation()
+        panel.enter()
+        widget = panel.self()
+        for index in range(len(widget.pages)):
+            widget.showPage(index)
+            slicer.app.processEvents()
+            self.assertTrue(widget.page.widget.visible or not panel.visible)
+        widget.showPage(0)
+
+    def test_markIsSaved(self):
+        """A label given on the page is on disk at once, and can be taken back."""
+        panel = slicer.modules.fractureai.widgetRepresentation()
+        panel.enter()
+        mark_and_undo(panel.self(), self.assertEqual)

@@ -8,7 +8,7 @@ from fractureai.dataset import Annotation
 from fractureai.errors import FractureAIError
 from fractureai.radiograph import Radiograph
 from FractureAILib import style
-from FractureAILib.annotate_keys import annotate_actions
+from FractureAILib.annotate_keys import annotate_actions, button_texts
 from FractureAILib.autosave import Autosave
 from FractureAILib.case import Case
 from FractureAILib.editor import Editor
@@ -94,6 +94,7 @@ class AnnotatePage(Page):
         """The page comes to the front: keys work, the radiograph is shown again."""
         super().enter()
         self._entered = True
+        self._name_keys()
         interaction = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
         if self._mode_tag is None and interaction is not None:
             self._mode_tag = interaction.AddObserver(interaction.InteractionModeChangedEvent, self._mode_changed)
@@ -102,6 +103,14 @@ class AnnotatePage(Page):
         elif self.case is not None:
             self.screen.show_again()
             show_image_text(self.screen, self.case, self.editor.annotation)
+
+    def _name_keys(self) -> None:
+        """Write the keys on the buttons, as they are set now."""
+        for action in self.shortcuts.actions:
+            if action.name in (texts := button_texts()):
+                name, text = texts[action.name]
+                key = self.shortcuts.keys(action).replace("Return", _("Enter"))
+                getattr(self.ui, name).text = _("{text} ({key})").format(text=text, key=key)
 
     def exit(self) -> None:
         """The page is left: everything is saved, keys and observers go."""

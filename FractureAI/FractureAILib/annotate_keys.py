@@ -38,6 +38,20 @@ def annotate_actions(page) -> list[Action]:
     ]
 
 
+def button_texts() -> dict[str, tuple[str, str]]:
+    """Return action -> (button, its text), for the buttons that show their key."""
+    return {
+        "PlaceLandmarks": ("placeButton", _("place")),
+        "MirrorLandmarks": ("mirrorButton", _("mirror")),
+        "AcceptProposals": ("acceptButton", _("accept")),
+        "Undo": ("undoButton", _("undo")),
+        "Region": ("boxButton", _("box")),
+        "Curve": ("curveButton", _("curve")),
+        "Flag": ("flagButton", _("flag")),
+        "NextCase": ("nextButton", _("next case")),
+    }
+
+
 def _label(page, number: int) -> None:
     labels = list(page.labels.buttons)
     if page.case is not None and number <= len(labels):

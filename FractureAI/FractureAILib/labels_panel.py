@@ -93,6 +93,7 @@ class LabelsPanel:
         if tuple(self.buttons) == labels:
             return
         for button in self.buttons.values():
+            button.visible = False
             button.setParent(None)
             button.deleteLater()
         self.buttons = {}

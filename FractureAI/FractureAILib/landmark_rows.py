@@ -27,6 +27,7 @@ class LandmarkRows:
             return
         self._profile = profile
         for holder, *_others in self._rows:
+            holder.visible = False  # else the layout shows it later, as a window of its own
             holder.setParent(None)
             holder.deleteLater()
         titles = [landmark.title for landmark in profile.landmarks] if profile is not None else []
