@@ -264,11 +264,11 @@ class FractureAITest(ScriptedLoadableModuleTest):
         for index in range(len(widget.pages)):
             widget.showPage(index)
             slicer.app.processEvents()
-            self.assertTrue(widget.page.widget.visible or not panel.visible)
+            assert widget.page.widget.visible or not panel.visible
         widget.showPage(0)
 
     def test_markIsSaved(self):
         """A label given on the page is on disk at once, and can be taken back."""
         panel = slicer.modules.fractureai.widgetRepresentation()
         panel.enter()
-        mark_and_undo(panel.self(), self.assertEqual)
+        mark_and_undo(panel.self())

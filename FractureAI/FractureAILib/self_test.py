@@ -39,8 +39,12 @@ def run_test_files(folder: Path) -> int:
     return result.testsRun
 
 
-def mark_and_undo(widget, assert_equal: Callable[[object, object], None]) -> None:
-    """Open a small simulated dataset, give a label, look for it on disk, and take it back."""
+def mark_and_undo(widget) -> None:
+    """Open a small simulated dataset, give a label, look for it on disk, and take it back.
+
+    Raises:
+        AssertionError: it is not there.
+    """
     session, page = widget.session, widget.pages[0]
     before = session.rater
     widget.showPage(0)
@@ -50,13 +54,18 @@ def mark_and_undo(widget, assert_equal: Callable[[object, object], None]) -> Non
         dataset = session.open_dataset(str(Path(folder) / "wrists"))
         _wait(lambda: page.case is not None and page.editor.annotation is not None)
         page.labels.choose("fracture")
-        assert_equal(page.flush(), True)
-        assert_equal(dataset.annotation(page.current, "TT").label, "fracture")
+        _expect(page.flush(), True)
+        _expect(dataset.annotation(page.current, "TT").label, "fracture")
         page.undo()
-        assert_equal(page.flush(), True)
-        assert_equal(dataset.annotation(page.current, "TT").label, None)
+        _expect(page.flush(), True)
+        _expect(dataset.annotation(page.current, "TT").label, None)
         session.close_dataset()
     session.rater = before
+
+
+def _expect(found: object, wanted: object) -> None:
+    if found != wanted:
+        raise AssertionError(f"{found!r} instead of {wanted!r}")
 
 
 def _wait(until: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""The annotation page without mouse and keys: saving, undo, worklist, second reading. Runs in Slicer and on the host."""
+"""The annotation page without mouse and keys: saving, undo, worklist, second reading. For Slicer and the host."""
 
 import math
 import shutil
@@ -57,7 +57,7 @@ class FractureAIAnnotateTest(unittest.TestCase):
         while not until():
             slicer.app.processEvents()
             time.sleep(0.002)
-            self.assertLess(time.monotonic(), end, "what was waited for did not happen")
+            assert time.monotonic() < end, "what was waited for did not happen"
 
     def stored(self, rater="TT", radiograph=None):
         return Dataset.open(self.folder).annotation(radiograph or self.page.current, rater)
@@ -72,18 +72,18 @@ class FractureAIAnnotateTest(unittest.TestCase):
 
     def choose(self, label):
         self.page.labels.buttons[label].click()
-        self.assertTrue(self.page.flush())
+        assert self.page.flush()
 
     def test_every_mark_is_on_disk(self):
         truth = self.place()
-        self.assertTrue(self.page.flush())
+        assert self.page.flush()
         for name, point in self.stored().landmarks.items():
-            self.assertLess(math.dist(point, truth[name]), 0.01)
+            assert math.dist(point, truth[name]) < 0.01
         self.choose("fracture")
-        self.assertEqual(self.stored().label, "fracture")
+        assert self.stored().label == "fracture"
         self.choose("fracture")  # once more takes it back
-        self.assertIsNone(self.stored().label)
-        self.assertIn("saved", self.page.ui.savedLabel.text)
+        assert self.stored().label is None
+        assert "saved" in self.page.ui.savedLabel.text
 
     def test_undo_and_redo_over_everything(self):
         self.place()
@@ -94,39 +94,39 @@ class FractureAIAnnotateTest(unittest.TestCase):
         for _step in range(steps):
             self.page.undo()
         self.page.flush()
-        self.assertEqual((self.stored().landmarks, self.stored().label, self.stored().side), ({}, None, ""))
-        self.assertIsNotNone(scene_landmarks.next_index(self.page.landmarks.node))
+        assert (self.stored().landmarks, self.stored().label, self.stored().side) == ({}, None, "")
+        assert scene_landmarks.next_index(self.page.landmarks.node) is not None
         for _step in range(steps):
             self.page.redo()
         self.page.flush()
-        self.assertEqual((len(self.stored().landmarks), self.stored().label, self.stored().side), (3, "normal", "L"))
-        self.assertIsNone(scene_landmarks.next_index(self.page.landmarks.node))
+        assert (len(self.stored().landmarks), self.stored().label, self.stored().side) == (3, "normal", "L")
+        assert scene_landmarks.next_index(self.page.landmarks.node) is None
 
     def test_undo_reaches_the_case_before(self):
         first = self.page.current
         self.choose("normal")
         self.page.next_case()
-        self.assertNotEqual(self.page.current, first)
+        assert self.page.current != first
         self.page.undo()
-        self.assertEqual(self.page.current, first)
+        assert self.page.current == first
         self.page.flush()
-        self.assertEqual(self.stored().status, "open")
+        assert self.stored().status == "open"
 
     def test_a_folder_that_is_gone_loses_nothing(self):
         self.choose("normal")
         self.folder.rename(self.folder.parent / "gone")
         self.page.labels.buttons["fracture"].click()
-        self.assertFalse(self.page.flush())
-        self.assertIn("gone", self.page.ui.savedLabel.text)
-        self.assertFalse(self.page.ui.retryButton.isHidden())
+        assert not self.page.flush()
+        assert "gone" in self.page.ui.savedLabel.text
+        assert not self.page.ui.retryButton.isHidden()
         here = self.page.current
         self.page.next_case()
-        self.assertEqual(self.page.current, here)  # it is not left behind unsaved
+        assert self.page.current == here  # it is not left behind unsaved
         (self.folder.parent / "gone").rename(self.folder)
         self.page.ui.retryButton.click()
-        self.assertTrue(self.page.flush())
-        self.assertEqual(self.stored().label, "fracture")
-        self.assertTrue(self.page.ui.troublePanel.isHidden())
+        assert self.page.flush()
+        assert self.stored().label == "fracture"
+        assert self.page.ui.troublePanel.isHidden()
 
     def test_marks_from_elsewhere(self):
         for button, label in (("mineButton", "fracture"), ("theirsButton", "uncertain")):
@@ -134,26 +134,26 @@ class FractureAIAnnotateTest(unittest.TestCase):
             other = Dataset.open(self.folder)
             other.save(Annotation(self.page.current, "TT", label="uncertain"))
             self.page.labels.buttons["fracture"].click()
-            self.assertFalse(self.page.flush())
-            self.assertEqual(self.stored().label, "uncertain")
-            self.assertFalse(getattr(self.page.ui, button).isHidden())
+            assert not self.page.flush()
+            assert self.stored().label == "uncertain"
+            assert not getattr(self.page.ui, button).isHidden()
             getattr(self.page.ui, button).click()
-            self.assertTrue(self.page.flush())
-            self.assertEqual(self.stored().label, label)
-            self.assertTrue(self.page.labels.buttons[label].checked)
+            assert self.page.flush()
+            assert self.stored().label == label
+            assert self.page.labels.buttons[label].checked
 
     def test_worklist_filters_and_progress(self):
         rows = self.page.list
-        self.assertEqual(rows.visible_count(), 6)
+        assert rows.visible_count() == 6
         self.choose("normal")
         self.page.next_case()
         self.page.flag()
         self.page.flush()
-        self.assertIn("1 of 6", self.page.ui.progressLabel.text)
-        self.assertIn("1", self.page.ui.flaggedLabel.text)
+        assert "1 of 6" in self.page.ui.progressLabel.text
+        assert "1" in self.page.ui.flaggedLabel.text
         for box, count in ((self.page.ui.mineCheck, 2), (self.page.ui.openCheck, 4), (self.page.ui.flaggedCheck, 1)):
             box.checked = True
-            self.assertEqual(rows.visible_count(), count)
+            assert rows.visible_count() == count
             box.checked = False
         self.page.ui.searchEdit.text = "_LAT"
         self.wait(lambda: rows.visible_count() == 3)
@@ -165,15 +165,15 @@ class FractureAIAnnotateTest(unittest.TestCase):
         self.choose("normal")
         self.page.next_case()
         self.page.flush()
-        self.assertEqual(second_readings(self.session.dataset, "TT"), (first,))
+        assert second_readings(self.session.dataset, "TT") == (first,)
         self.session.rater = "TT.2"
         self.wait(lambda: self.page.editor.annotation is not None and self.page.case is not None)
-        self.assertTrue(self.session.blinded)
-        self.assertEqual((self.page.current, len(self.page.list.worklist.entries)), (first, 1))
-        self.assertIsNone(self.page.editor.annotation.label)
+        assert self.session.blinded
+        assert (self.page.current, len(self.page.list.worklist.entries)) == (first, 1)
+        assert self.page.editor.annotation.label is None
         self.choose("fracture")
-        self.assertEqual(self.stored("TT.2").label, "fracture")
-        self.assertEqual(self.stored("TT").label, "normal")
+        assert self.stored("TT.2").label == "fracture"
+        assert self.stored("TT").label == "normal"
 
     def test_a_region_is_saved_and_undone(self):
         node = scene_regions.add_region(self.page.case.volume, _box())
@@ -181,12 +181,12 @@ class FractureAIAnnotateTest(unittest.TestCase):
         self.page.regions._pull()
         self.page.flush()
         (region,) = self.stored().regions
-        self.assertEqual((region.kind, region.shape), ("fracture", "box"))
-        self.assertLess(math.dist(region.points[1], (60.0, 70.0)), 0.01)
+        assert (region.kind, region.shape) == ("fracture", "box")
+        assert math.dist(region.points[1], (60.0, 70.0)) < 0.01
         self.page.undo()
         self.page.flush()
-        self.assertEqual(self.stored().regions, ())
-        self.assertEqual(scene_regions.regions_on(self.page.case.volume), [])
+        assert self.stored().regions == ()
+        assert scene_regions.regions_on(self.page.case.volume) == []
 
     def test_another_view_has_other_landmarks(self):
         self.place()
@@ -195,10 +195,10 @@ class FractureAIAnnotateTest(unittest.TestCase):
         box = self.page.ui.viewBox
         box.currentIndex = box.findText(other)
         box.activated(box.currentIndex)
-        self.assertNotEqual(scene_landmarks.names_of(self.page.landmarks.node), names)
+        assert scene_landmarks.names_of(self.page.landmarks.node) != names
         self.page.undo()
-        self.assertEqual(scene_landmarks.names_of(self.page.landmarks.node), names)
-        self.assertIsNone(scene_landmarks.next_index(self.page.landmarks.node))
+        assert scene_landmarks.names_of(self.page.landmarks.node) == names
+        assert scene_landmarks.next_index(self.page.landmarks.node) is None
 
     def test_a_broken_file_is_one_sentence_and_the_next_goes_on(self):
         following = self.page.list.worklist.next_open(self.page.current)
@@ -206,26 +206,26 @@ class FractureAIAnnotateTest(unittest.TestCase):
         self.page.loader.open(self.session.dataset)
         self.page.choose(following.row.id)
         self.wait(lambda: not self.page.ui.problemLabel.isHidden())
-        self.assertIsNone(self.page.case)
+        assert self.page.case is None
         self.page.next_case()
         self.wait(lambda: self.page.case is not None)
-        self.assertTrue(self.page.ui.problemLabel.isHidden())
+        assert self.page.ui.problemLabel.isHidden()
 
     def test_a_closed_scene_is_shown_again(self):
         self.place()
         self.page.flush()
         slicer.mrmlScene.Clear(0)
         self.wait(lambda: self.page.case is not None)
-        self.assertIsNone(scene_landmarks.next_index(self.page.landmarks.node))
-        self.assertEqual(len(self.stored().landmarks), 3)
+        assert scene_landmarks.next_index(self.page.landmarks.node) is None
+        assert len(self.stored().landmarks) == 3
 
     def test_leaving_takes_keys_and_observers_away(self):
-        self.assertTrue(self.page.shortcuts._shortcuts)
+        assert self.page.shortcuts._shortcuts
         self.panel.exit()
-        self.assertFalse(self.page.shortcuts._shortcuts)
-        self.assertIsNone(self.page._mode_tag)
+        assert not self.page.shortcuts._shortcuts
+        assert self.page._mode_tag is None
         self.panel.enter()
-        self.assertTrue(self.page.shortcuts._shortcuts)
+        assert self.page.shortcuts._shortcuts
 
 
 def _box():
