@@ -22,12 +22,12 @@ class ModelChoice:
         self._failed = failed
         self.models: tuple[dict, ...] = ()
         combo.connect("activated(int)", self._chosen)
-        session.model_changed.connect(self._select)
+        session.model_changed.connect(self._changed)
         self._fill()
 
     def cleanup(self) -> None:
         """Let the combo box go."""
-        self._session.model_changed.disconnect(self._select)
+        self._session.model_changed.disconnect(self._changed)
 
     @property
     def model(self) -> str:
@@ -51,6 +51,12 @@ class ModelChoice:
             self.combo.addItem(model_title(model), model["id"])
             self.combo.setItemData(self.combo.count - 1, model.get("notice", ""), qt.Qt.ToolTipRole)
         self.combo.blockSignals(False)
+        self._select()
+
+    def _changed(self) -> None:
+        """Another model reads: it may be a new one."""
+        if self.models and self.model not in [model["id"] for model in self.models]:
+            self.refresh()
         self._select()
 
     def _select(self) -> None:

@@ -92,7 +92,7 @@ class ReadPage(Page, VTKObservationMixin):
             key=self.shortcuts.keys(self.shortcuts.actions[2])
         )
         session.engine.state_changed.connect(self._engine_changed)
-        session.blinded_changed.connect(self._update)
+        session.blinded_changed.connect(self._blinded_changed)
         session.dataset_changed.connect(self._dataset_changed)
         self._retry = None
         self._error = ""
@@ -108,6 +108,8 @@ class ReadPage(Page, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndImportEvent, self._scene_loaded)
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.NodeRemovedEvent, self._node_removed)
         self.session.engine.start()
+        if self.session.engine.state == "ready":
+            self.models.refresh()
         self._find_studies()
         self._show_images()
         self._draw_again()
@@ -115,6 +117,7 @@ class ReadPage(Page, VTKObservationMixin):
     def exit(self) -> None:
         """The page is left."""
         self._front = False
+        self.verdicts.flush()
         self._hold.stop()
         self.removeObservers()
         self.overlay.leave()
@@ -138,7 +141,7 @@ class ReadPage(Page, VTKObservationMixin):
         self.studies.cleanup()
         self.widget.removeEventFilter(self._resized)
         self.session.engine.state_changed.disconnect(self._engine_changed)
-        self.session.blinded_changed.disconnect(self._update)
+        self.session.blinded_changed.disconnect(self._blinded_changed)
         self.session.dataset_changed.disconnect(self._dataset_changed)
         self.models.cleanup()
 
@@ -147,6 +150,7 @@ class ReadPage(Page, VTKObservationMixin):
     def open_case(self, case: Case) -> None:
         """Show a case; its radiographs are read in the background."""
         self.run.cancel()
+        self.verdicts.flush()
         self._clear_error()
         before, self.study = self.study, OpenStudy(case)
         if before is not None and before.case is not case:
@@ -174,6 +178,7 @@ class ReadPage(Page, VTKObservationMixin):
         if self.study is None:
             return
         self.run.cancel()
+        self.verdicts.flush()
         study, self.study = self.study, None
         self.screen.leave(empty=True)
         self.texts.clear()
@@ -271,6 +276,7 @@ class ReadPage(Page, VTKObservationMixin):
     def _choose_reading(self, index: int) -> None:
         readings = self.study.readings() if self.study is not None else ()
         if 0 <= index < len(readings):
+            self.verdicts.flush()
             self._show_reading(readings[index])
             self._update()
 
@@ -384,6 +390,11 @@ class ReadPage(Page, VTKObservationMixin):
         elif self.nodes is not None and not slicer.mrmlScene.IsNodePresent(self.nodes.record):
             readings = study.readings()
             self._show_reading(readings[-1] if readings else None)
+        self._update()
+
+    def _blinded_changed(self) -> None:
+        self.run.cancel()
+        self._show_reading(self.nodes)
         self._update()
 
     def _dataset_changed(self) -> None:

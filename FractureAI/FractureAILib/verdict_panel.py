@@ -9,6 +9,8 @@ from slicer.i18n import tr as _
 from fractureai.scene.reading import Verdict
 
 OTHER = "other"
+REASON_DELAY_MS = 700
+"""Who goes through the reasons by arrow keys passes others on the way."""
 
 
 def disagreement_reasons() -> tuple[tuple[str, str], ...]:
@@ -47,13 +49,18 @@ class VerdictPanel:
             ui.reasonCombo.addItem(text, identifier)
         ui.agreeButton.connect("clicked()", self._agree)
         ui.disagreeButton.connect("clicked()", self._disagree)
-        ui.reasonCombo.connect("activated(int)", lambda _index: self._store_if_whole())
+        self._soon = qt.QTimer()
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(REASON_DELAY_MS)
+        self._soon.connect("timeout()", self._store_if_whole)
+        ui.reasonCombo.connect("activated(int)", lambda _index: self._soon.start())
         ui.storeButton.connect("clicked()", self.store)
         ui.commentEdit.connect("returnPressed()", self.store)
         self._update()
 
     def show(self, verdict: Verdict | None, model: str) -> None:
         """Show what this reader said of a model's reading before; None: nothing yet."""
+        self._soon.stop()
         self._model = model
         self._choose(None if verdict is None else verdict.agrees)
         identifiers = [identifier for identifier, _text in disagreement_reasons()]
@@ -62,6 +69,12 @@ class VerdictPanel:
         self.ui.commentEdit.text = verdict.comment if verdict is not None else ""
         self.ui.verdictLabel.text = "" if verdict is None else stored_text(verdict)
         self._update()
+
+    def flush(self) -> None:
+        """Store a reason that was just chosen now."""
+        if self._soon.isActive():
+            self._soon.stop()
+            self._store_if_whole()
 
     def agree(self) -> None:
         """Press Agree."""
@@ -75,6 +88,7 @@ class VerdictPanel:
 
     def store(self) -> None:
         """Store what was chosen, when it is whole."""
+        self._soon.stop()
         if not (self.ui.agreeButton.checked or self.ui.disagreeButton.checked):
             self.ui.verdictLabel.text = _("Choose Agree or Disagree first.")
             return
