@@ -8,7 +8,10 @@ geometry that Slicer gives them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +47,15 @@ FILE_TYPES = (
     FileType("VolumeFile", "Volume", (*MEDICAL_IMAGES, *PICTURES)),
     FileType("TextFile", "Text", (".txt", ".json", ".xml")),
 )
+# slicer-core's storage nodes do not list the formats that ITK writes; these it does write.
+VOLUME_FORMATS = (
+    "NRRD (.nrrd)",
+    "NRRD (.nhdr)",
+    "NIfTI (.nii.gz)",
+    "NIfTI (.nii)",
+    "MetaImage (.mha)",
+    "MetaImage (.mhd)",
+)
 STORAGE = {
     "TransformFile": ("vtkMRMLTransformNode", "vtkMRMLTransformStorageNode"),
     "ModelFile": ("vtkMRMLModelNode", "vtkMRMLModelStorageNode"),
@@ -65,6 +77,8 @@ WRITERS = (
     ("vtkMRMLSequenceNode", "SequenceFile"),
     ("vtkMRMLScene", "SceneFile"),
 )
+# Rows in the order of VTK's other readers, whatever the file says (TIFF's own number for it).
+TIFF_FROM_BELOW = 4
 VOLUME_OPTIONS = (("labelmap", 1), ("center", 2), ("singleFile", 4), ("autoWindowLevel", 8), ("discardOrientation", 16))
 
 
@@ -104,7 +118,8 @@ class CoreIOManager:
     def fileWriterExtensions(self, node: Any) -> tuple[str, ...]:
         """The formats a node can be written in, as "NRRD (.nrrd)", the storage node's own list."""
         storage = _default_storage(node)
-        return tuple(_strings(storage.GetSupportedWriteFileTypes())) if storage is not None else ()
+        known = tuple(_strings(storage.GetSupportedWriteFileTypes())) if storage is not None else ()
+        return known or (VOLUME_FORMATS if node.IsA("vtkMRMLVolumeNode") else ())
 
     def defaultSceneFileType(self) -> str:
         """The format scenes are saved in unless told otherwise."""
@@ -170,8 +185,11 @@ class CoreIOManager:
         """Open a scene (clear: instead of the present one) or add it; a bundle (.mrb) or a .mrml file."""
         scene = slicer.mrmlScene
         if file_name.lower().endswith(".mrb"):
+            if not zipfile.is_zipfile(file_name):
+                return _fail(messages, f"{Path(file_name).name} is no scene bundle (or one cut short)")
             collected = messages if messages is not None else slicer.vtkMRMLMessageCollection()
-            return bool(scene.ReadFromMRB(file_name, clear, collected))
+            with _same_folder():
+                return bool(scene.ReadFromMRB(file_name, clear, collected))
         scene.SetURL(file_name)
         return bool(scene.Connect() if clear else scene.Import())
 
@@ -185,7 +203,9 @@ class CoreIOManager:
         node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
         if node is None:
             return _fail(messages, f"There is no node {properties['nodeID']}")
-        if node.GetStorageNode() is None and not node.AddDefaultStorageNode():
+        if node.IsA("vtkMRMLStorableNode") and node.GetStorageNode() is None:
+            node.AddDefaultStorageNode()
+        if not node.IsA("vtkMRMLStorableNode") or node.GetStorageNode() is None:
             return _fail(messages, f"{node.GetName()} can not be saved to a file")
         return self._write(node, node.GetStorageNode(), path, properties, messages)
 
@@ -196,7 +216,8 @@ class CoreIOManager:
         collected = messages if messages is not None else slicer.vtkMRMLMessageCollection()
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".mrb":
-            return bool(scene.WriteToMRB(str(path), picture, collected))
+            with _same_folder():
+                return bool(scene.WriteToMRB(str(path.absolute()), picture, collected))
         if path.suffix.lower() == ".mrml":
             scene.SetURL(str(path))
             scene.SetRootDirectory(str(path.parent))
@@ -240,10 +261,11 @@ class CoreIOManager:
             copies.AddNode(to_world)
             copy.SetAndObserveTransformNodeID(to_world.GetID())
             copy.HardenTransform()
-        storage = _default_storage(copy)
+        storage = _default_storage(node)
         if storage is None:
             return _fail(messages, f"{node.GetName()} can not be saved to a file")
         copies.AddNode(storage)
+        copy.SetAndObserveStorageNodeID(storage.GetID())
         return self._write(copy, storage, path, properties, messages)
 
     def _write(self, node: Any, storage: Any, path: Path, properties: Properties, messages: Any) -> bool:
@@ -251,12 +273,23 @@ class CoreIOManager:
         storage.SetFileName(str(path))
         if "useCompression" in properties:
             storage.SetUseCompression(int(bool(properties["useCompression"])))
-        if properties.get("fileFormat"):
-            storage.SetWriteFileFormat(_extension(properties["fileFormat"]))
+        extension = _extension(properties.get("fileFormat") or "")
+        if extension and path.name.lower().endswith(extension):  # slicer.util keeps the format of the last export
+            storage.SetWriteFileFormat(extension)
         written = bool(storage.WriteData(node))
         if messages is not None and not written:
             messages.AddMessages(storage.GetUserMessages())
         return written or _fail(messages, f"{node.GetName()} could not be written to {path.name}")
+
+
+@contextmanager
+def _same_folder() -> Iterator[None]:
+    """Come back to the working folder: vtkArchive leaves the process in a folder that it deletes when it fails."""
+    folder = Path.cwd()
+    try:
+        yield
+    finally:
+        os.chdir(folder)
 
 
 def _fail(messages: Any, text: str) -> bool:
@@ -345,6 +378,8 @@ def _load_picture(path: Path, name: str, *, labelmap: bool) -> Any:
     if reader is None:
         return None
     reader.SetFileName(str(path))
+    if reader.IsA("vtkTIFFReader"):
+        reader.SetOrientationType(TIFF_FROM_BELOW)
     reader.Update()
     image = reader.GetOutput()
     scalars = image.GetPointData().GetScalars()

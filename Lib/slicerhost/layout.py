@@ -74,7 +74,7 @@ class LayoutManager(QObject):
         """The widget in which the views stand."""
         return self._viewport
 
-    def setViewport(self, viewport: QWidget | None) -> None:  # noqa: N802
+    def setViewport(self, viewport: QWidget | None) -> None:
         """Put the views into a widget (which gets a layout of its own), or nowhere until another widget takes them."""
         if self._root is not None and shiboken6.isValid(self._root):
             self._root.setParent(None)

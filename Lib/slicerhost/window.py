@@ -151,7 +151,7 @@ class MainWindow(QMainWindow):
         self._layout_manager.setViewport(None)
         super().closeEvent(event)
 
-    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+    def showEvent(self, event: QShowEvent) -> None:
         """Take the views (another window may have had them)."""
         if self._layout_manager.viewport() is not self._views:
             self._layout_manager.setViewport(self._views)

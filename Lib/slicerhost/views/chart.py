@@ -14,12 +14,12 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Series:
-    """One series: positions and how they are drawn; names of kinds and styles are those of vtkMRMLPlotSeriesNode."""
+    """One series: positions and how they are drawn; names of styles are those of vtkMRMLPlotSeriesNode."""
 
     name: str
     x: np.ndarray
     y: np.ndarray
-    kind: str
+    bars: bool
     colour: tuple[float, float, float]
     opacity: float
     line: str
@@ -56,7 +56,7 @@ def read_chart(chart: Any) -> Chart:
     nodes = [node for node in nodes if node is not None]
     series = tuple(s for s in (_series(node) for node in nodes) if s is not None)
     log_x, log_y = bool(chart.GetXAxisLogScale()), bool(chart.GetYAxisLogScale())
-    bars = any(s.kind in ("bar", "scatter-bar") for s in series)
+    bars = any(s.bars for s in series)
     x_range = (
         _range_of([s.x for s in series], log_x, 0.0) if chart.GetXAxisRangeAuto() else tuple(chart.GetXAxisRange())
     )
@@ -90,7 +90,7 @@ def _series(node: Any) -> Series | None:
         name=node.GetName() or node.GetYColumnName(),
         x=x,
         y=y,
-        kind=node.GetPlotTypeAsString(node.GetPlotType()),
+        bars=not with_line,
         colour=tuple(node.GetColor()),
         opacity=node.GetOpacity(),
         line=node.GetLineStyleAsString(node.GetLineStyle()) if with_line else "none",

@@ -228,7 +228,7 @@ def _pen(series: Series) -> QPen:
 
 
 def _paint_sample(painter: QPainter, series: Series, centre: QPointF) -> None:
-    if series.kind in ("bar", "scatter-bar"):
+    if series.bars:
         painter.fillRect(QRectF(centre.x(), centre.y() - 5, 24, 10), _ink(series))
         return
     painter.setPen(_pen(series))
@@ -239,7 +239,7 @@ def _paint_sample(painter: QPainter, series: Series, centre: QPointF) -> None:
 
 def _paint_series(painter: QPainter, frame: _Frame, series: Series) -> None:
     xs, ys = frame.x(series.x), frame.y(series.y)
-    if series.kind in ("bar", "scatter-bar"):
+    if series.bars:
         _paint_bars(painter, frame, series, xs, ys)
         return
     painter.setBrush(Qt.BrushStyle.NoBrush)

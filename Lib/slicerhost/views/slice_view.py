@@ -13,9 +13,9 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from .render_view import RenderView, turned_over
 
-# As in qMRMLSliceView, plus what Slicer's modules register (Markups, Segmentations, Colors).
+# As in qMRMLSliceView, plus what Slicer's modules register (Markups, Segmentations, Colors). Models are not cut (no
+# vtkMRMLModelSliceDisplayableManager): it asks for everything to be drawn anew at every change of window and level.
 DISPLAYABLE_MANAGERS = (
-    "vtkMRMLModelSliceDisplayableManager",
     "vtkMRMLCrosshairDisplayableManager",
     "vtkMRMLOrientationMarkerDisplayableManager",
     "vtkMRMLRulerDisplayableManager",
