@@ -151,7 +151,7 @@ def coloured(picture):
     return np.argwhere(spread > 40)
 
 
-@pytest.mark.parametrize(("role", "colour"), [("annotation", (230, 159, 0)), ("reading", (0, 114, 178))])
+@pytest.mark.parametrize(("role", "colour"), [("annotation", (230, 159, 0)), ("reading", (86, 180, 233))])
 def test_the_glyph_is_a_cross_in_the_agreed_colour(view, volume, role, colour):
     node = landmarks.add_landmarks(shown(view, volume), PA, {ULNA: (200, 200)}, role=role)
     node.GetDisplayNode().SetPointLabelsVisibility(False)

@@ -27,15 +27,15 @@ class _Look:
 
 ROLES = {
     "annotation": _Look("Landmarks", "human", 1.0, False, True),
-    "proposal": _Look("Proposed landmarks", "model", 0.6, False, False),
-    "reading": _Look("Landmarks of the model", "model", 1.0, True, False),
+    "proposal": _Look("Proposed landmarks", "model bright", 0.65, False, False),
+    "reading": _Look("Landmarks of the model", "model bright", 1.0, True, False),
 }
 """annotation: what a person marks; proposal: what a model suggests, to be dragged; reading: what a model used."""
 
-GLYPH_SCALE = 3.0
+GLYPH_SCALE = 3.5
 """Size of the crosses in per cent of the view, whatever the zoom."""
 
-TEXT_SCALE = 3.2
+TEXT_SCALE = 2.6
 ROLE = "FractureAI.Role"
 NAMES = "FractureAI.Landmarks"
 

@@ -13,8 +13,8 @@ from fractureai.scene.radiograph import spacing_of
 _CORNERS = {"bottom_left": (0, 0), "bottom_right": (1, 0), "top_left": (0, 1), "top_right": (1, 1)}
 _SLICER_CORNER = {"bottom_left": 0, "bottom_right": 1, "top_left": 2, "top_right": 3}  # vtkCornerAnnotation's numbers
 _LENGTHS_MM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
-_BAR_SHARE = 0.22
-"""The scale bar is at most this share of the view's width."""
+_BAR_SHARE = 0.25
+"""The scale bar is at most this share of the view's shorter side."""
 
 
 class ViewText:
@@ -116,9 +116,9 @@ class ViewText:
         self._alarm.GetTextProperty().SetFontSize(size)
         self._alarm.SetPosition(gap, height - gap - below)
         self._scale_text.GetTextProperty().SetFontSize(size)
-        self._arrange_scale(width, gap, taken["bottom_right"], line, size * per_point)
+        self._arrange_scale(width, _BAR_SHARE * min(width, height), gap, taken["bottom_right"], line, size * per_point)
 
-    def _arrange_scale(self, width: int, gap: int, taken: float, line: int, text_px: float) -> None:
+    def _arrange_scale(self, width: int, longest: float, gap: int, taken: float, line: int, text_px: float) -> None:
         bottom = gap + taken
         if self._texts["bottom_right"].GetInput():
             bottom += line * (self._texts["bottom_right"].GetInput().count("\n") + 1)
@@ -127,7 +127,7 @@ class ViewText:
             self._scale_text.SetPosition(width - gap, bottom)
             return
         px_per_mm = _px_per_mm(self._scale[1], width)
-        fitting = [length for length in _LENGTHS_MM if length * px_per_mm <= _BAR_SHARE * width]
+        fitting = [length for length in _LENGTHS_MM if length * px_per_mm <= longest]
         length = fitting[-1] if fitting else _LENGTHS_MM[0]
         self._scale_text.SetInput(f"{length:g} mm")
         tick = max(3.0, text_px / 3)
