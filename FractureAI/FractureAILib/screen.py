@@ -185,10 +185,15 @@ class Screen:
 
     def clear(self) -> None:
         """Show nothing, and take the radiographs of this screen out of the scene."""
+        logics = [self.logic(name) for name, one in self._shown.items() if self._is_seen(name, one.volume)]
         self._forget(remove=True)
-        logic = self.logic()
-        if logic is not None:
+        for logic in logics:
             views.show(logic, None)
+
+    def _is_seen(self, name: str, volume) -> bool:
+        """Tell whether a view still shows a volume, not what another page shows there by now."""
+        logic = self.logic(name)
+        return logic is not None and logic.GetSliceCompositeNode().GetBackgroundVolumeID() == volume.GetID()
 
     def scene_closed(self) -> None:
         """The scene was closed: the nodes are gone already."""
