@@ -113,14 +113,17 @@ class View:
         self.interactor.SetSize(width, height)
         self.logic.ResizeSliceNode(width, height)
 
-    def render(self):
-        """Return the picture, (height, width, 3) uint8, first row at the top."""
+    def show(self):
         source = self.logic.GetImageDataConnection()
         if source:
             self.mapper.SetInputConnection(source)
             if not self.renderer.HasViewProp(self.picture):
                 self.renderer.AddViewProp(self.picture)
         self.window.Render()
+
+    def render(self):
+        """Return the picture, (height, width, 3) uint8, first row at the top."""
+        self.show()
         grab = vtk.vtkWindowToImageFilter()
         grab.SetInput(self.window)
         grab.ReadFrontBufferOff()

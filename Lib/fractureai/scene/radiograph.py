@@ -18,7 +18,6 @@ from fractureai.scene.nodes import (
     FloatArray,
     Node,
     SceneError,
-    attach,
     hierarchy,
     item_of,
     kind_of,
@@ -35,7 +34,6 @@ __all__ = [
     "add_radiograph",
     "add_study",
     "apply_window",
-    "attach",
     "display_window",
     "find_radiograph",
     "find_study_item",
@@ -46,6 +44,7 @@ __all__ = [
     "remove_study",
     "spacing_of",
     "study_item_of",
+    "whole_window",
     "window_of",
     "windows_of",
 ]

@@ -36,7 +36,8 @@ class ViewText:
         self._alarm.GetTextProperty().SetBold(True)
         self._scale_text = _text_actor("bottom_right")
         self._bar, self._bar_points = _bar_actor()
-        self._scale: tuple[Node, Any] | None = None
+        self._slice_node: Any = None
+        self._has_bar = False
         self._props = [*self._texts.values(), self._alarm, self._bar, self._scale_text]
         for prop in self._props:
             prop.SetVisibility(False)
@@ -75,8 +76,9 @@ class ViewText:
             volume: the radiograph; None for no scale.
             slice_node: the view's vtkMRMLSliceNode; the bar follows its zoom.
         """
-        self._scale = None if volume is None or spacing_of(volume) is None else (volume, slice_node)
-        _say(self._scale_text, "" if volume is None else "no spacing" if self._scale is None else "mm")
+        self._slice_node = slice_node
+        self._has_bar = volume is not None and slice_node is not None and spacing_of(volume) is not None
+        _say(self._scale_text, "" if volume is None else "mm" if self._has_bar else "no spacing")
 
     def text(self, corner: str) -> str:
         """Return what a corner says; also ``alarm`` and ``scale``."""
@@ -87,7 +89,7 @@ class ViewText:
         """Show or hide everything (while a key is held)."""
         for prop in self._props:
             prop.SetVisibility(visible and bool(prop is self._bar or prop.GetInput()))
-        self._bar.SetVisibility(visible and self._scale is not None)
+        self._bar.SetVisibility(visible and self._has_bar)
 
     def remove(self) -> None:
         """Take everything out of the view again; harmless when done twice."""
@@ -122,11 +124,11 @@ class ViewText:
         bottom = gap + taken
         if self._texts["bottom_right"].GetInput():
             bottom += line * (self._texts["bottom_right"].GetInput().count("\n") + 1)
-        self._bar.SetVisibility(self._scale is not None and self._scale_text.GetVisibility())
-        if self._scale is None:
+        self._bar.SetVisibility(self._has_bar and self._scale_text.GetVisibility())
+        if not self._has_bar:
             self._scale_text.SetPosition(width - gap, bottom)
             return
-        px_per_mm = _px_per_mm(self._scale[1], width)
+        px_per_mm = _px_per_mm(self._slice_node, width)
         fitting = [length for length in _LENGTHS_MM if length * px_per_mm <= longest]
         length = fitting[-1] if fitting else _LENGTHS_MM[0]
         self._scale_text.SetInput(f"{length:g} mm")
