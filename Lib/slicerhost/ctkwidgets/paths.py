@@ -162,7 +162,7 @@ class ctkDirectoryButton(QWidget):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(next((a for a in arguments if isinstance(a, QWidget)), None))
-        self._directory = str(Path(next((a for a in arguments if isinstance(a, str)), ".") or ".").absolute())
+        self._directory = next((a for a in arguments if isinstance(a, str)), "") or "."
         self._caption, self._text = "", ""
         self._button = QPushButton()
         icon = next((a for a in arguments if isinstance(a, QIcon)), None)
@@ -177,7 +177,9 @@ class ctkDirectoryButton(QWidget):
     def _show(self) -> None:
         metrics = self._button.fontMetrics()
         room = max(80, self._button.width - 40)
-        self._button.setText(self._text or metrics.elidedText(self._directory, Qt.TextElideMode.ElideMiddle, room))
+        self._button.setText(
+            self._text or metrics.elidedText(str(Path(self._directory).absolute()), Qt.TextElideMode.ElideMiddle, room)
+        )
         self._button.setToolTip(self._directory)
 
     def resizeEvent(self, event: Any) -> None:
@@ -187,12 +189,11 @@ class ctkDirectoryButton(QWidget):
 
     def setDirectory(self, path: str) -> None:
         """Set the folder; an empty path means the folder the program runs in."""
-        absolute = str(Path(path or ".").absolute())
-        changed, self._directory = absolute != self._directory, absolute
+        changed, self._directory = (path or ".") != self._directory, path or "."
         self._show()
-        self.directorySelected.emit(absolute)
+        self.directorySelected.emit(self._directory)
         if changed:
-            self.directoryChanged.emit(absolute)
+            self.directoryChanged.emit(self._directory)
 
     def browse(self) -> str:
         """Ask for a folder; returns it, or "" when cancelled."""

@@ -77,7 +77,7 @@ def _dynamic(self: QObject, name: str) -> Any:
     value = QObject.property(self, name)
     if value is not None:
         return value
-    return next((c for c in QObject.children(self) if QObject.objectName.read(c) == name), _missing)  # type: ignore[attr-defined]
+    return next((c for c in QObject.children(self) if c.objectName == name), _missing)  # type: ignore[attr-defined]
 
 
 def _set(self: Any, name: str, value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType, MethodType
@@ -64,7 +65,10 @@ def connect(sender: QObject, signal: Any, *target: Any) -> bool:
     count = accepted_arguments(function)
 
     def receiver(*arguments: Any) -> None:
-        function(*(arguments if count is None else arguments[:count]))
+        try:
+            function(*(arguments if count is None else arguments[:count]))
+        except Exception:  # noqa: BLE001 - told, and never raised into whoever caused the signal, as with PythonQt
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
 
     _connect(sender, "2" + signature, receiver)
     address = _address(sender)

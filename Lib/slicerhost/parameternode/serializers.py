@@ -434,9 +434,9 @@ class ListSerializer(Serializer):
                 for i, one in enumerate(values):
                     self._element.write(node, f"{name}.{i}", one)
             except Exception:
-                if before is None:
-                    self.remove(node, name)
-                else:
+                for i in range(count, len(values)):
+                    self._element.remove(node, f"{name}.{i}")
+                if before is not None:
                     self.write(node, name, before)
                 raise
             self._length.write(node, f"{name}.len", len(values))

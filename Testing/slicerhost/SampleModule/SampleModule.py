@@ -98,7 +98,7 @@ class SampleModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         self.log.append("enter")
         self.initializeParameterNode()
-        self.shortcut = qt.QShortcut(qt.QKeySequence("k"), slicer.util.mainWindow() or self.parent)
+        self.shortcut = qt.QShortcut(qt.QKeySequence("k"), self.parent)
         self.shortcut.connect("activated()", self.onApply)
 
     def exit(self):
