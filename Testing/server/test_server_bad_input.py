@@ -130,6 +130,9 @@ def test_a_thousand_malformed_uploads(tmp_path, study):
         def read_sound() -> float:
             answer = client.post("read", files=good)
             assert answer.status_code == 200
+            overlay = answer.json()["overlay"]
+            if overlay is not None:  # wait until it is drawn: what waits for that is in memory
+                assert client.get(overlay).status_code == 200
             return answer.json()["ensemble"]["probability"]
 
         def send(number: int) -> None:
@@ -168,9 +171,9 @@ def test_a_thousand_malformed_uploads(tmp_path, study):
 
 
 def settled(process: psutil.Process) -> float:
-    """Return the memory of a process once its overlays are drawn: the lowest of some looks."""
+    """Return the memory of a process that has nothing to do: the lowest of some looks."""
     looks = []
-    for _ in range(6):
-        time.sleep(0.5)
+    for _ in range(8):
+        time.sleep(1)
         looks.append(process.memory_info().rss)
     return min(looks)

@@ -14,13 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from fractureai import __version__
 from fractureai.client import API_VERSION
 from fractureai.server import devices
-from fractureai.server.documents import Health, ImportBody, Model, Models
+from fractureai.server.documents import Health, ImportBody, Model, Models, Problem
 from fractureai.server.requests import body_content, form_of, is_multipart, json_body, uploads_of
 from fractureai.server.services import Shared
 from fractureai.server.sources import save_upload
 
 router = APIRouter(tags=["server"])
 
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "It is in the way of another."}}
 _FILE = {"file": {"type": "string", "format": "binary"}}
 
 
@@ -45,7 +46,13 @@ def list_models(services: Shared) -> dict[str, Any]:
     return {"models": services.models.all()}
 
 
-@router.post("/models", response_model=Model, tags=["models"], openapi_extra=body_content(ImportBody, _FILE))
+@router.post(
+    "/models",
+    response_model=Model,
+    tags=["models"],
+    responses=_CONFLICT,
+    openapi_extra=body_content(ImportBody, _FILE),
+)
 async def import_model(request: Request, services: Shared) -> dict[str, Any]:
     """Register a bundle: a folder or ZIP file that the server can see, or an uploaded ZIP file.
 
@@ -66,7 +73,7 @@ async def import_model(request: Request, services: Shared) -> dict[str, Any]:
             await run_in_threadpool(shutil.rmtree, place, ignore_errors=True)
 
 
-@router.delete("/models/{model}", status_code=HTTPStatus.NO_CONTENT, tags=["models"])
+@router.delete("/models/{model}", status_code=HTTPStatus.NO_CONTENT, tags=["models"], responses=_CONFLICT)
 def remove_model(model: str, services: Shared) -> None:
     """Remove a registered model."""
     services.models.remove(model)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -43,6 +44,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         remove_leftovers(settings.uploads)
         await run_in_threadpool(services.jobs.start)
+        services.housekeeper.start()
         if settings.warm:
             threading.Thread(target=_warm, args=(services,), name="warm", daemon=True).start()
         yield
@@ -64,8 +66,26 @@ def create_app(settings: ServerSettings) -> FastAPI:
         app.include_router(router, prefix=_PREFIX)
     app.include_router(make_router(services.jobs), prefix=_PREFIX)
     install_handlers(app)
+    app.openapi = _document(app)  # type: ignore[method-assign]
     app.add_middleware(Guard, settings=settings)
     return app
+
+
+def _document(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """Return what makes the OpenAPI document: errors are JSON there too, whatever else an address answers with."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                for status, response in operation["responses"].items():
+                    if status >= "400":
+                        content = response["content"]
+                        response["content"] = {"application/json": next(iter(content.values()))}
+        return document
+
+    return openapi
 
 
 def _warm(services: Services) -> None:

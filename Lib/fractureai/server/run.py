@@ -24,6 +24,7 @@ from starlette.concurrency import run_in_threadpool
 from fractureai.dataset.files import write_atomically
 from fractureai.errors import ServerError
 from fractureai.server.app import create_app
+from fractureai.server.memory import keep_small
 from fractureai.server.services import Services
 from fractureai.server.settings import ServerSettings
 
@@ -90,6 +91,7 @@ def serve(settings: ServerSettings, address: Address, listening: Callable[[str],
         ServerError: the port is taken, or the certificate can not be used.
     """
     _quiet()
+    keep_small()
     app = create_app(settings)
     config = uvicorn.Config(
         app,

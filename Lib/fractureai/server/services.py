@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from fractureai.server.datasets import DatasetStore
 from fractureai.server.jobs.store import JobStore
+from fractureai.server.memory import Housekeeper
 from fractureai.server.models import ModelStore
 from fractureai.server.readings import ReadingStore
 from fractureai.server.roots import Roots
@@ -28,6 +29,7 @@ class Services:
         readings: readings kept.
         workers: threads that read.
         jobs: trainings, evaluations and exports.
+        housekeeper: gives memory back.
     """
 
     settings: ServerSettings
@@ -37,13 +39,14 @@ class Services:
     readings: ReadingStore
     workers: Workers
     jobs: JobStore
+    housekeeper: Housekeeper
 
     @classmethod
     def of(cls, settings: ServerSettings) -> Services:
         """Make them; the server's folders are made when missing."""
         limits = settings.limits
         settings.work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        roots = Roots(settings.roots)
+        roots, housekeeper = Roots(settings.roots), Housekeeper()
         models = ModelStore(settings.models, limits)
         return cls(
             settings,
@@ -51,14 +54,16 @@ class Services:
             DatasetStore(roots),
             models,
             ReadingStore(settings.readings, limits),
-            Workers(limits.workers, limits.waiting, "read"),
+            Workers(limits.workers, limits.waiting, "read", housekeeper.notify),
             JobStore(settings.work, roots.folders, register=models.add, bundle_folder=models.folder),
+            housekeeper,
         )
 
     def close(self) -> None:
         """Stop what is going on: readings between two stages, jobs with their processes. Once more does no harm."""
         self.workers.close()
         self.readings.close()
+        self.housekeeper.close()
         if not self.jobs.is_stopping:
             self.jobs.stop()
 

@@ -62,9 +62,11 @@ class Workers:
         number: threads.
         waiting: how much work may wait for one.
         name: of the threads.
+        after: is called after each piece of work.
     """
 
-    def __init__(self, number: int, waiting: int, name: str) -> None:
+    def __init__(self, number: int, waiting: int, name: str, after: Callable[[], None] = lambda: None) -> None:
+        self._after = after
         self._pool = ThreadPoolExecutor(number, thread_name_prefix=name)
         self._room = threading.BoundedSemaphore(number + waiting)
         self._watches: set[Watch] = set()
@@ -96,6 +98,7 @@ class Workers:
             self._room.release()
             if done is not None:
                 done()
+            self._after()
 
         future = self._pool.submit(guarded)
         future.add_done_callback(ended)
