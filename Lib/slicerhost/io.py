@@ -21,6 +21,8 @@ import slicer
 import vtk
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
+from .dialect.attributes import stands_for_cpp
+
 Properties = Mapping[str, Any]
 
 
@@ -82,8 +84,9 @@ TIFF_FROM_BELOW = 4
 VOLUME_OPTIONS = (("labelmap", 1), ("center", 2), ("singleFile", 4), ("autoWindowLevel", 8), ("discardOrientation", 16))
 
 
-class CoreIOManager:
-    """Loads and saves nodes and scenes; the counterpart of qSlicerCoreIOManager."""
+@stands_for_cpp
+class qSlicerCoreIOManager:
+    """Loads and saves nodes and scenes."""
 
     def __init__(self) -> None:
         self._loaders: dict[str, Callable[[Path, Properties, Any], list[Any]]] = {
@@ -432,8 +435,8 @@ def _load_by_storage(
     return []
 
 
-def install(slicer_module: Any) -> CoreIOManager:
+def install(slicer_module: Any) -> qSlicerCoreIOManager:
     """Make the manager that `slicer.app.coreIOManager()` returns."""
-    manager = CoreIOManager()
+    manager = qSlicerCoreIOManager()
     slicer_module.app.setCoreIOManager(manager)
     return manager

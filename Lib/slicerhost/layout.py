@@ -14,14 +14,18 @@ import slicer
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QLabel, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from .views.plot_widget import PlotWidget
-from .views.slice_widget import SliceWidget
+from .dialect.attributes import stands_for_cpp
+from .views.plot_view import qMRMLPlotView
+from .views.plot_widget import qMRMLPlotWidget
+from .views.slice_view import qMRMLSliceView
+from .views.slice_widget import qMRMLSliceWidget
 
-VIEW_WIDGETS = {"vtkMRMLSliceNode": SliceWidget, "vtkMRMLPlotViewNode": PlotWidget}
+VIEW_WIDGETS = {"vtkMRMLSliceNode": qMRMLSliceWidget, "vtkMRMLPlotViewNode": qMRMLPlotWidget}
 
 
-class LayoutManager(QObject):
-    """Views by name, and the layout they stand in; the counterpart of qMRMLLayoutManager."""
+@stands_for_cpp
+class qMRMLLayoutManager(QObject):
+    """Views by name, and the layout they stand in."""
 
     layoutChanged = Signal(int)
 
@@ -62,6 +66,10 @@ class LayoutManager(QObject):
         """The number of the current layout."""
         return int(self._node.GetViewArrangement())
 
+    @layout.setter
+    def layout(self, layout: int) -> None:
+        self.setLayout(layout)
+
     def layoutLogic(self) -> Any:
         """The logic that makes view nodes from a layout."""
         return self._logic
@@ -87,14 +95,16 @@ class LayoutManager(QObject):
         self._shown = None
         self._update()
 
-    def sliceWidget(self, name: str) -> SliceWidget | None:
+    def sliceWidget(self, name: str) -> qMRMLSliceWidget | None:
         """The slice widget of a name ("Red"); None when no layout so far had it."""
         widget = self._widgets.get(f"vtkMRMLSliceNode{name}")
-        return widget if isinstance(widget, SliceWidget) else None
+        return widget if isinstance(widget, qMRMLSliceWidget) else None
 
     def sliceViewNames(self) -> tuple[str, ...]:
         """Names of all slice widgets, of those not in the current layout too."""
-        return tuple(w.mrmlSliceNode().GetLayoutName() for w in self._widgets.values() if isinstance(w, SliceWidget))
+        return tuple(
+            w.mrmlSliceNode().GetLayoutName() for w in self._widgets.values() if isinstance(w, qMRMLSliceWidget)
+        )
 
     def mrmlSliceLogics(self) -> Any:
         """A vtkCollection of the slice views' logics."""
@@ -105,7 +115,7 @@ class LayoutManager(QObject):
         """How many plot widgets there are."""
         return len(self._plots())
 
-    def plotWidget(self, index: int) -> PlotWidget | None:
+    def plotWidget(self, index: int) -> qMRMLPlotWidget | None:
         """The plot widget of a number; None when there are fewer."""
         plots = self._plots()
         return plots[index] if 0 <= index < len(plots) else None
@@ -134,8 +144,8 @@ class LayoutManager(QObject):
     def resetThreeDViews(self) -> None:
         """Nothing to do: the host has no 3D view."""
 
-    def _plots(self) -> list[PlotWidget]:
-        return [widget for widget in self._widgets.values() if isinstance(widget, PlotWidget)]
+    def _plots(self) -> list[qMRMLPlotWidget]:
+        return [widget for widget in self._widgets.values() if isinstance(widget, qMRMLPlotWidget)]
 
     # Building.
 
@@ -224,7 +234,7 @@ class LayoutManager(QObject):
         if widget is None or not shiboken6.isValid(widget):
             widget = make(node, self._application_logic)
             self._widgets[node.GetID()] = widget
-            if isinstance(widget, SliceWidget):
+            if isinstance(widget, qMRMLSliceWidget):
                 self.mrmlSliceLogics().AddItem(widget.sliceLogic())
         return widget
 
@@ -239,8 +249,10 @@ class LayoutManager(QObject):
         self._widgets.clear()
 
 
-def install(slicer_module: Any) -> LayoutManager:
+def install(slicer_module: Any) -> qMRMLLayoutManager:
     """Make the manager that `slicer.app.layoutManager()` returns; its views have no window until one asks for them."""
-    manager = LayoutManager(slicer_module.app.applicationLogic(), slicer_module.mrmlScene)
+    manager = qMRMLLayoutManager(slicer_module.app.applicationLogic(), slicer_module.mrmlScene)
     slicer_module.app.setLayoutManager(manager)
+    for cls in (qMRMLLayoutManager, qMRMLSliceWidget, qMRMLSliceView, qMRMLPlotWidget, qMRMLPlotView):
+        setattr(slicer_module, cls.__name__, cls)
     return manager

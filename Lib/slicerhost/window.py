@@ -15,6 +15,8 @@ from . import style
 from .menus import Menus
 from .views import properties
 
+# By this name slicer.util.mainWindow() finds the window.
+NAME = "qSlicerMainWindow"
 PANEL_WIDTHS = (380, 460)
 PANEL_WIDTH = 420
 SIZE = QSize(1280, 800)
@@ -45,7 +47,7 @@ class MainWindow(QMainWindow):
     def __init__(self, layout_manager: Any = None, *, developer: bool = False, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         style.apply()
-        self.setObjectName("qSlicerMainWindow")
+        self.setObjectName(NAME)
         self.setAcceptDrops(True)
         self._layout_manager = layout_manager if layout_manager is not None else slicer.app.layoutManager()
         self._module: Any = None
@@ -149,10 +151,12 @@ class MainWindow(QMainWindow):
         settings.setValue("Host/MainWindow/geometry", self.saveGeometry())
         settings.setValue("Host/MainWindow/panel", self._splitter.saveState())
         self._layout_manager.setViewport(None)
+        self.setObjectName("")  # a closed window is not the main window any more
         super().closeEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Take the views (another window may have had them)."""
+        self.setObjectName(NAME)
         if self._layout_manager.viewport() is not self._views:
             self._layout_manager.setViewport(self._views)
         super().showEvent(event)

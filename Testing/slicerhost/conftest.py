@@ -47,6 +47,7 @@ def window(slicer: Any, scene: Any) -> Iterator[Any]:
     slicer.app.processEvents()
     yield window
     window.close()
+    window.deleteLater()
     slicer.app.processEvents()
 
 

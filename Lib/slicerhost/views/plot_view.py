@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPaintEvent, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from ..dialect.attributes import stands_for_cpp
 from . import properties
 from .chart import Chart, Series, read_chart, tick_text, ticks
 
@@ -47,8 +48,9 @@ def _share(values: Any, limits: tuple[float, float], log: bool) -> Any:
     return (values - low) / ((high - low) or 1.0)
 
 
-class PlotView(QWidget):
-    """Shows the chart that its plot view node names, and follows every change of it; counterpart of qMRMLPlotView."""
+@stands_for_cpp
+class qMRMLPlotView(QWidget):
+    """Shows the chart that its plot view node names, and follows every change of it."""
 
     def __init__(self, node: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)

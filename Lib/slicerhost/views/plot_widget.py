@@ -1,4 +1,4 @@
-"""A plot view with its slim bar; the counterpart of qMRMLPlotWidget."""
+"""A plot view with its slim bar."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from .plot_view import PlotView
+from ..dialect.attributes import stands_for_cpp
+from .plot_view import qMRMLPlotView
 from .view_bar import ViewBar
 
 
-class PlotWidget(QWidget):
+@stands_for_cpp
+class qMRMLPlotWidget(QWidget):
     """A plot view of one plot view node."""
 
     def __init__(self, node: Any, _application_logic: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(f"qMRMLPlotWidget{node.GetLayoutName()}")
-        self._view = PlotView(node, self)
+        self._view = qMRMLPlotView(node, self)
         colour = QColor.fromRgbF(*node.GetLayoutColor())
         self._bar = ViewBar(node.GetLayoutLabel() or "P", colour, self._view.fitToContent, self)
         column = QVBoxLayout(self)
@@ -32,7 +34,7 @@ class PlotWidget(QWidget):
         """The plot view node: which chart is shown."""
         return self._view.mrmlPlotViewNode()
 
-    def plotView(self) -> PlotView:
+    def plotView(self) -> qMRMLPlotView:
         """The view itself."""
         return self._view
 

@@ -11,6 +11,7 @@ from PySide6.QtGui import QCursor, QImage, QPainter
 from PySide6.QtWidgets import QWidget
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
+from ..dialect.attributes import stands_for_cpp
 from .render_view import RenderView, turned_over
 
 # As in qMRMLSliceView, plus what Slicer's modules register (Markups, Segmentations, Colors). Models are not cut (no
@@ -26,8 +27,9 @@ DISPLAYABLE_MANAGERS = (
 )
 
 
-class SliceView(RenderView):
-    """Shows what a vtkMRMLSliceLogic makes; the counterpart of qMRMLSliceView."""
+@stands_for_cpp
+class qMRMLSliceView(RenderView):
+    """Shows what a vtkMRMLSliceLogic makes."""
 
     def __init__(self, logic: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""A slice view with its slim bar; the counterpart of qMRMLSliceWidget."""
+"""A slice view with its slim bar."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import slicer
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from .slice_view import SliceView
+from ..dialect.attributes import stands_for_cpp
+from .slice_view import qMRMLSliceView
 from .view_bar import ViewBar
 
 
-class SliceWidget(QWidget):
+@stands_for_cpp
+class qMRMLSliceWidget(QWidget):
     """A slice view of one slice node, with the logic that fills it."""
 
     def __init__(self, node: Any, application_logic: Any, parent: QWidget | None = None) -> None:
@@ -22,7 +24,7 @@ class SliceWidget(QWidget):
         self._logic.SetMRMLApplicationLogic(application_logic)
         self._logic.SetMRMLScene(scene)
         self._logic.SetSliceNode(node)
-        self._view = SliceView(self._logic, self)
+        self._view = qMRMLSliceView(self._logic, self)
         self._view.setMRMLSliceNode(node)
         self.setObjectName(f"qMRMLSliceWidget{node.GetLayoutName()}")
         column = QVBoxLayout(self)
@@ -40,7 +42,7 @@ class SliceWidget(QWidget):
         """The logic that reslices the volumes for this view."""
         return self._logic
 
-    def sliceView(self) -> SliceView:
+    def sliceView(self) -> qMRMLSliceView:
         """The view itself."""
         return self._view
 
