@@ -9,9 +9,10 @@ from fractureai.errors import FractureAIError
 from fractureai.radiograph import Radiograph
 from FractureAILib import style
 from FractureAILib.annotate_keys import annotate_actions, button_texts
-from FractureAILib.autosave import Autosave
+from FractureAILib.autosave import FAILED, STALE, Autosave
 from FractureAILib.case import Case
 from FractureAILib.editor import Editor
+from FractureAILib.fit_height import FitHeight
 from FractureAILib.hold_key import HoldKey
 from FractureAILib.image_text import show_image_text, show_problem
 from FractureAILib.labels_panel import LabelsPanel
@@ -58,6 +59,7 @@ class AnnotatePage(Page):
         self._restriction: tuple[str, tuple[str, ...]] | None = None
         self._finish_empty: str | None = None
         self._mode_tag = None
+        self._trouble = False
         self._entered = False
 
     def actions(self):
@@ -68,8 +70,10 @@ class AnnotatePage(Page):
         """Connect everything; called once."""
         for panel in (self.list, self.landmarks, self.labels, self.regions, self.saved_line):
             panel.setup()
+        self._fit_height = FitHeight(self.ui.caseScroll)
         self.list.chosen.connect(self.choose)
         self.editor.changed.connect(self._annotation_changed)
+        self.autosave.changed.connect(self._saved_or_not)
         self.ui.undoButton.connect("clicked()", self.undo)
         self.ui.nextButton.connect("clicked()", self.next_case)
         self.ui.flagButton.connect("clicked()", self.flag)
@@ -138,6 +142,7 @@ class AnnotatePage(Page):
         self._close_case()
         self.autosave.stop()
         self.editor.close()
+        self._fit_height.stop()
         self.screen.cleanup()
         if self.flush in self.session.guards:
             self.session.guards.remove(self.flush)
@@ -363,8 +368,19 @@ class AnnotatePage(Page):
         self.ui.flagButton.checked = annotation.status == "flagged"
         for panel in (self.landmarks, self.labels, self.regions):
             panel.update(annotation)
-        if self.case is not None:
-            show_image_text(self.screen, self.case, annotation)
+        self._show_image_text()
+
+    def _saved_or_not(self) -> None:
+        """Say it on the image, too, as long as marks can not be saved."""
+        trouble = self.autosave.state in (FAILED, STALE)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._show_image_text()
+
+    def _show_image_text(self) -> None:
+        if self.case is not None and self.editor.annotation is not None and self._entered:
+            unsaved = self.autosave.state in (FAILED, STALE)
+            show_image_text(self.screen, self.case, self.editor.annotation, unsaved)
 
     def _mode_changed(self, _caller, _event) -> None:
         self.landmarks.show_mode()

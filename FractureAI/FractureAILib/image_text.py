@@ -8,8 +8,8 @@ from FractureAILib.case import Case
 from FractureAILib.screen import FIRST, Screen
 
 
-def show_image_text(screen: Screen, case: Case, annotation: Annotation) -> None:
-    """Write the corners of the view for a radiograph and what its rater says."""
+def show_image_text(screen: Screen, case: Case, annotation: Annotation, unsaved: bool = False) -> None:
+    """Write the corners of the view for a radiograph and its marks; in vermilion, too, that they are not saved."""
     if screen.logic() is None:
         return
     text = screen.text(FIRST)
@@ -19,7 +19,7 @@ def show_image_text(screen: Screen, case: Case, annotation: Annotation) -> None:
         top_right=case.row.patient,
         bottom_left="",
         bottom_right="",
-        alarm=_disagreement(case, view, side),
+        alarm="\n".join(filter(None, (_disagreement(case, view, side), _("not saved") if unsaved else ""))),
     )
     text.set_scale(case.volume, screen.logic().GetSliceNode())
     screen.render()

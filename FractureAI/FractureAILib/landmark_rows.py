@@ -54,7 +54,7 @@ class LandmarkRows:
             placed = landmark.name in marks
             state = "point-placed" if placed else "point-next" if index == following else "point-open"
             button.setIcon(style.icon(state))
-            distance.text = distances.get(landmark.name, "")
+            style.set_text(distance, distances.get(landmark.name, ""), style.MODEL)
             redo.visible = placed
         self._show_hint(following, placing)
         shown = self._profile.landmarks[following if following is not None else -1]
@@ -85,7 +85,10 @@ class LandmarkRows:
         button.flat = True
         button.styleSheet = "text-align: left; padding: 2px 4px;"
         button.toolTip = _("Go there")
+        button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # a long title never widens the panel
+        button.setMinimumHeight(button.sizeHint.height())
         distance = qt.QLabel()
+        distance.toolTip = _("From the model's proposal")
         redo = qt.QToolButton()
         redo.setIcon(style.icon("target"))
         redo.autoRaise = True

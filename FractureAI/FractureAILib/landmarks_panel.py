@@ -89,11 +89,14 @@ class LandmarksPanel:
             self._unobserve(self._ghosts)
             remove_node(self._ghosts)
             self._ghosts = None
+        placing = self.placing
         if self.proposals and self.case is not None:
             self._ghosts = scene_landmarks.add_landmarks(
                 self.case.volume, self._profile, self.proposals, role="proposal"
             )
             self._observe(self._ghosts, "PointEndInteractionEvent", self._ghost_dropped)
+            if placing:  # a new point list becomes the one that clicks fill
+                scene_landmarks.start_placing(self.node)
             self.screen.confine_marks()
         if self.editor.annotation is not None:
             self._show(self.editor.annotation)
@@ -192,7 +195,7 @@ class LandmarksPanel:
         for name, point in marks.items():
             if name in self.proposals:
                 length, unit = self.case.distance(point, self.proposals[name])
-                texts[name] = _("{length} {unit} from proposal").format(length=f"{length:.1f}", unit=unit)
+                texts[name] = _("{length} {unit}").format(length=f"{length:.1f}", unit=unit)
         return texts
 
     def _of_profile(self, points: Mapping[str, Point]) -> dict[str, Point]:

@@ -14,6 +14,7 @@ from FractureAILib.screen import Screen
 
 KINDS = ("fracture", "cast", "metal", "periosteal reaction", "other")
 SHAPES = {"box": "boxButton", "curve": "curveButton"}
+ROW_HEIGHT_PX = 22
 EVENTS = ("PointPositionDefinedEvent", "PointEndInteractionEvent", "PointRemovedEvent")
 
 
@@ -39,7 +40,7 @@ class RegionsPanel:
         ui.boneBox.connect("currentIndexChanged(int)", self._described)
         ui.regionsTable.setColumnCount(3)
         ui.regionsTable.horizontalHeader().setStretchLastSection(True)
-        ui.regionsTable.verticalHeader().setDefaultSectionSize(22)
+        ui.regionsTable.verticalHeader().setDefaultSectionSize(ROW_HEIGHT_PX)
         ui.regionsTable.connect("itemSelectionChanged()", self._selected)
 
     def open(self, case: Case, annotation: Annotation) -> None:
@@ -113,6 +114,7 @@ class RegionsPanel:
                 scene_regions.tidy_box(node, self.case.volume)
             self._nodes.append(node)
             self._pull()
+            self.ui.regionsTable.selectRow(len(self._nodes) - 1)  # so that kind and bone can be said at once
         self.show_mode()
 
     def _give_up(self) -> None:
@@ -169,6 +171,7 @@ class RegionsPanel:
         place = self._place()
         self._busy = True
         table.visible = bool(regions)
+        table.setFixedHeight(ROW_HEIGHT_PX * min(3, max(1, len(regions))) + 4)
         table.setRowCount(len(regions))
         model = table.model()
         for row, region in enumerate(regions):

@@ -117,16 +117,16 @@ class WorklistPanel:
         if not entry.heads_study:
             model.setData(case, qt.QColor(128, 128, 128), qt.Qt.ForegroundRole)
         model.setData(status, style.status_icon(entry.status), qt.Qt.DecorationRole)
-        if entry.agreement == DIFFERS:
-            model.setData(model.index(place, AGREEMENT), qt.QColor(style.ALARM), qt.Qt.ForegroundRole)
+        alarm = qt.QColor(style.text_colour(self.ui.worklistView, style.ALARM)) if entry.agreement == DIFFERS else None
+        model.setData(model.index(place, AGREEMENT), alarm, qt.Qt.ForegroundRole)
         model.setData(case, entry.row.file, qt.Qt.ToolTipRole)
 
     def _set_widths(self) -> None:
         view = self.ui.worklistView
-        samples = {CASE: "  P-7F3K2Q9A", DATE: "2026-10-20", VIEW: "OBLIQ", SIDE: "side", RATER: "AM BK"}
+        samples = {CASE: "  P-7F3K2Q9A", DATE: "2026-10-20", VIEW: "view", SIDE: "side", RATER: "AM BK"}
         for column, sample in samples.items():
-            view.setColumnWidth(column, view.fontMetrics().horizontalAdvance(sample) + 8)
-        view.setColumnWidth(STATUS, view.fontMetrics().horizontalAdvance("flagged") + 28)
+            view.setColumnWidth(column, view.fontMetrics().horizontalAdvance(sample) + 9)
+        view.setColumnWidth(STATUS, view.fontMetrics().horizontalAdvance("flagged") + 36)
 
     def _show_progress(self) -> None:
         bar = self.ui.progressBar
