@@ -25,6 +25,10 @@ def stands_for_cpp(cls: type) -> type:
     """Mark a class written in Python as one that Slicer has in C++: no new public attributes on its objects."""
     _cpp.add(cls)
     cls.__setattr__ = _set  # type: ignore[method-assign,assignment]
+    for base in cls.__mro__:
+        for name, value in vars(base).items():
+            if isinstance(value, Property):
+                declared(cls, name)
     return cls
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from types import MethodDescriptorType
 from typing import Any
 
@@ -92,7 +93,11 @@ def _on_class(cls: type, name: str) -> Any:
     return value.on_class if isinstance(value, QtProperty) else value
 
 
+@cache
 def declared(cls: Any, name: str) -> QtProperty:
-    """The property of a class written in Python with PySide6's `Property`: set as those of C++ classes are set."""
+    """The property of a class written in Python with PySide6's `Property`: set as those of C++ classes are set.
+
+    To be asked for once before the loader of .ui files makes such a widget: PySide6 then loses the class's description.
+    """
     meta = cls.staticMetaObject
     return QtProperty.of(meta.property(meta.indexOfProperty(name)), None)
