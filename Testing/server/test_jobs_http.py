@@ -2,15 +2,18 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
 import zipfile
+from dataclasses import replace
 
 import psutil
 import pytest
 
-from fractureai.client import FINAL_STATES
+from fractureai.bundle import resolve_bundle
+from fractureai.client import FINAL_STATES, RequestCancelledError
 from fractureai.dataset import Dataset
 from fractureai.engine import EngineEnvironment, EngineProcess
 from fractureai.errors import ServerError
@@ -165,6 +168,35 @@ def test_an_evaluation_of_the_demo(engine, root):
     result = client.job(job["id"])["result"]
     assert result["studies"] == 12
     assert "AUROC" in client.job_report(job["id"])
+
+
+def test_named_or_uploaded_the_answers_are_the_same(engine, root):
+    client = engine.client()
+    uploading = replace(client, shared=())
+    files = [root / "wrists" / "images" / f"00000_{view}.dcm" for view in ("PA", "LAT")]
+    stages = []
+    readings = [client.read(files, on_stage=stages.append), uploading.read(files)]
+    assert readings[0]["ensemble"] == readings[1]["ensemble"]
+    assert stages[:4] == ["read", "localize", "crop", "classify"]
+    assert str(root) not in json.dumps(readings[1])
+    assert client.activation(readings[0]["views"][0]["activation_map"]).max() <= 1
+    assert client.proposals(files[0])["landmarks"] == uploading.proposals(files[0])["landmarks"]
+    with pytest.raises(RequestCancelledError):
+        client.read(files, cancelled=lambda: True)
+
+
+def test_a_bundle_is_imported_from_a_folder_or_a_file(engine, tmp_path):
+    client = engine.client()
+    folder = resolve_bundle("demo")
+    packed = shutil.make_archive(str(tmp_path / "bundle"), "zip", folder)
+    ids = {client.import_model(folder)["id"], client.import_model(packed)["id"]}
+    assert len(ids) == 1
+    assert ids <= {model["id"] for model in client.models()}
+    (tmp_path / "bad.zip").write_bytes(b"PK")
+    with pytest.raises(ServerError, match="bundle can not be"):
+        client.import_model(tmp_path / "bad.zip")
+    with pytest.raises(ServerError, match="no such bundle"):
+        client.import_model(tmp_path / "none")
 
 
 def test_requests_that_make_no_sense(engine, root):

@@ -337,7 +337,9 @@ class Client(Connection):
             except OSError as error:
                 raise ServerError(f"{file}: it can not be read ({error.strerror}); check that it is there.") from error
             # The file's own name may be a patient's.
-            parts.append(("files", (f"{number:04d}{file.suffix.lower()}", handle, "application/octet-stream")))
+            parts.append(
+                ("file" if one else "files", (f"{number:04d}{file.suffix.lower()}", handle, "application/octet-stream"))
+            )
         fields = {name: str(value) for name, value in given.items() if value is not None}
         return {"data": fields, "files": parts}, sum(file.stat().st_size for file in files)
 

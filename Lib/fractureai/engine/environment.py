@@ -78,9 +78,9 @@ class InstallPlan:
     @property
     def text(self) -> str:
         """The question's body: what is downloaded from where, and where it goes."""
-        torch = f", with {self.torch}" if self.torch else ""
+        source = f"pypi.org and pytorch.org (with {self.torch})" if self.torch else "pypi.org"
         return (
-            f"About {_shown(self.download_bytes)} will be downloaded from pypi.org{torch}, and "
+            f"About {_shown(self.download_bytes)} will be downloaded from {source}, and "
             f"{_shown(self.disk_bytes)} stored in {self.folder}; {_shown(self.free_bytes)} are free. "
             "Nothing else on this computer is changed; delete that folder to undo it."
         )

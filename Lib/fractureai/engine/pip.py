@@ -20,6 +20,9 @@ Cancelled = Callable[[], bool]
 _POLL_S = 0.1
 _RAW_PROGRESS_SINCE = (24, 1)
 _SIZE = re.compile(r"\((\d+(?:\.\d+)?) ([kMG]?B)\)")
+_CONTRARY = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+"""Settings of a user that contradict a folder of our own."""
+
 _UNITS = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
@@ -30,10 +33,9 @@ def pip_lines(python: str, arguments: Sequence[str], log: Path, cancelled: Cance
         InstallCancelledError: ``cancelled`` said so; pip and all it started have ended.
         EngineError: pip is not there, or it failed; the sentence ends with what it said last.
     """
-    environment = {**os.environ, "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "PIP_NO_INPUT": "1"}
-    environment |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.environ.get("PIP_CONFIG_FILE", "")}
-    if not environment["PIP_CONFIG_FILE"]:
-        del environment["PIP_CONFIG_FILE"]
+    environment = {name: value for name, value in os.environ.items() if name not in _CONTRARY}
+    environment |= {"PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "PIP_NO_INPUT": "1", "PIP_USER": "0"}
+    environment |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_REQUIRE_VIRTUALENV": "0"}
     command = [python, "-s", str(LAUNCH), "-m", "pip", *arguments]
     try:
         process = tree.start(command, environment, subprocess.PIPE)
