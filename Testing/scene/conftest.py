@@ -37,6 +37,8 @@ def can_render():
 @pytest.fixture
 def application(tmp_path_factory):
     """A scene with Slicer's application logic and module logics."""
+    factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
+    before = getattr(slicer, "mrmlScene", None), factory.GetMRMLApplicationLogic()
     scene = slicer.vtkMRMLScene()
     cache, data_io = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
     cache.SetRemoteCacheDirectory(str(tmp_path_factory.mktemp("cache")))
@@ -60,6 +62,8 @@ def application(tmp_path_factory):
     scene.Clear(1)
     for module in reversed(keep):
         module.SetMRMLScene(None) if hasattr(module, "SetMRMLScene") else None
+    slicer.mrmlScene = before[0]
+    factory.SetMRMLApplicationLogic(before[1])
 
 
 @pytest.fixture
