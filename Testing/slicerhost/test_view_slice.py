@@ -331,3 +331,35 @@ def test_a_soft_overlay_is_blended(hand, radiograph, slicer, scene):
     assert 100 - 1.5 < hand.pixel_at(radiograph, columns.min(), rows.min())[0] < 100 + 1
     centre = rows.mean().round().astype(int), columns.mean().round().astype(int)
     assert blended[centre][0] == pytest.approx((plain[centre][0] + 255) / 2, abs=4)
+
+
+def test_vtks_own_keys_do_nothing(hand, radiograph):
+    """VTK's plain styles switch to stereo, wireframe or another camera on these keys; a slice view must not."""
+    hand.show(radiograph)
+    hand.move(400, 300)
+    window, camera = hand.view.renderWindow(), hand.view.renderer().GetActiveCamera()
+    before, position = hand.picture(), camera.GetPosition()
+    for key in "3WSPFJTEQ":
+        hand.key(getattr(hand.Qt.Key, f"Key_{key}"))
+    assert not window.GetStereoRender()
+    assert camera.GetPosition() == position
+    assert (hand.picture() == before).mean() > 0.99
+
+
+def test_shortcuts_of_a_module_come_before_the_views_keys(hand, radiograph, window):
+    """A module's shortcut works with the pointer and the focus in the view."""
+    import qt
+
+    hand.show(radiograph)
+    window.activateWindow()
+    pressed = []
+    shortcut = qt.QShortcut(qt.QKeySequence("R"), window)
+    shortcut.connect("activated()", lambda: pressed.append("R"))
+    hand.zoom_to(radiograph, 100, 100, 8)
+    field = hand.node.GetFieldOfView()[0]
+    hand.move(300, 300)
+    hand.key(hand.Qt.Key.Key_R)
+    assert pressed == ["R"]
+    assert hand.node.GetFieldOfView()[0] == field
+    shortcut.setParent(None)
+    shortcut.deleteLater()

@@ -251,9 +251,8 @@ class RenderView(QWidget):
             key_symbol(event),
         )
         self._interactor.SetAltKey(int(bool(modifiers & Qt.KeyboardModifier.AltModifier)))
+        # No CharEvent: only VTK's plain interactor styles answer to it (3 for stereo, w for wireframe ...).
         self._interactor.InvokeEvent("KeyPressEvent" if press else "KeyReleaseEvent")
-        if press and key_character(event) != "\0":
-            self._interactor.InvokeEvent("CharEvent")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Hand a key to VTK."""
