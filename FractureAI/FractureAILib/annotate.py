@@ -70,6 +70,8 @@ class AnnotatePage(Page):
         """Connect everything; called once."""
         for panel in (self.list, self.landmarks, self.labels, self.regions, self.saved_line):
             panel.setup()
+        for button in (self.ui.placeButton, self.ui.boxButton, self.ui.curveButton, self.ui.flagButton):
+            style.mark_checked(button, tick=False)
         self._fit_height = FitHeight(self.ui.caseScroll)
         self.list.chosen.connect(self.choose)
         self.editor.changed.connect(self._annotation_changed)

@@ -33,6 +33,9 @@ class Header:
         ui, session = self.ui, self.session
         self._dataset_menu = _menu(ui.datasetButton, self._fill_dataset_menu)
         self._rater_menu = _menu(ui.raterButton, self._fill_rater_menu)
+        for button in (ui.annotateButton, ui.readButton, ui.trainButton, ui.reviewButton):
+            style.mark_checked(button, tick=False)
+        style.mark_checked(ui.blindedButton, tick=False)
         ui.blindedButton.connect("clicked(bool)", self._blinded_clicked)
         ui.settingsButton.connect("clicked()", lambda: self.settings_wanted())
         ui.keysButton.connect("clicked()", lambda: self.keys_wanted())

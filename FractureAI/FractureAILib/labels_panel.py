@@ -102,6 +102,7 @@ class LabelsPanel:
             text = _("{name}  ({number})").format(name=names.get(label, label), number=number)
             button = qt.QPushButton(text)
             button.checkable = True
+            style.mark_checked(button)
             button.setFocusPolicy(qt.Qt.TabFocus)
             button.setMinimumWidth(40)
             button.connect("clicked()", lambda label=label: self.choose(label))
