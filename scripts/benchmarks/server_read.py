@@ -1,7 +1,7 @@
 """Time a reading through the server: `python scripts/benchmarks/server_read.py [--pixels 2500]`.
 
 Starts `fractureai serve` on a study of two simulated views, and prints: start to health; the first reading; the median
-of further ones by path and by upload, activation maps fetched too; and how they compare with `Pipeline.read` in process.
+of further ones by path and by upload, activation maps fetched too; and how they compare with `Pipeline.read` alone.
 """
 
 from __future__ import annotations

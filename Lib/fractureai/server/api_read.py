@@ -67,6 +67,7 @@ async def read(request: Request, services: Shared) -> Response:
 @router.get("/readings/{id}/{name}", responses=_FILE_ANSWERS, response_class=FileResponse)
 async def reading_file(id: str, name: str, services: Shared) -> FileResponse:
     """Return a file of a reading: `1.npy`, `2.npy`, ... (activation maps), `overlay.png`, `reading.json`."""
+    await services.readings.drawn(id, name)
     path = await run_in_threadpool(services.readings.file, id, name)
     return FileResponse(path, media_type=_MEDIA_TYPES[path.suffix])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -11,7 +12,6 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotInTimeError
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class ReadingStore:
         return document
 
     def file(self, identifier: str, name: str) -> Path:
-        """Return a reading's file; waits for an overlay that is being drawn.
+        """Return a reading's file.
 
         Raises:
             ApiError: there is no such reading or file.
@@ -93,16 +93,22 @@ class ReadingStore:
         )
         if not _ID.fullmatch(identifier) or not NAMES.fullmatch(name):
             raise gone
-        drawing = self._drawings.get(identifier) if name == _OVERLAY else None
-        if drawing is not None:
-            try:
-                drawing.result(_DRAWING_S)
-            except NotInTimeError as error:
-                raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "The overlay is still being drawn.") from error
         path = self._folder / identifier / name
         if not path.is_file():
             raise gone
         return path
+
+    async def drawn(self, identifier: str, name: str) -> None:
+        """Wait until a file is there, if it is an overlay that is being drawn.
+
+        Raises:
+            ApiError: it takes too long.
+        """
+        drawing = self._drawings.get(identifier) if name == _OVERLAY else None
+        if drawing is not None:
+            done, _ = await asyncio.wait((asyncio.wrap_future(drawing),), timeout=_DRAWING_S)
+            if not done:
+                raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "The overlay is still being drawn; try again.")
 
     def close(self) -> None:
         """Draw no more."""
