@@ -98,7 +98,13 @@ class TrainPlan:
         self._show(None)
         set_text(self.ui.usableLabel, str(error), ALARM)
 
+    @property
+    def busy(self) -> bool:
+        """Whether the dataset is being looked at."""
+        return self._task is not None
+
     def _show(self, summary: TrainingSummary | None) -> None:
+        self._task = None
         self.summary = summary
         ui = self.ui
         set_text(ui.usableLabel, usable_text(summary) if summary else "")
