@@ -270,3 +270,31 @@ def test_removing_a_radiograph_takes_all_that_lies_on_it(scene, radiograph):
     assert scene.GetNumberOfNodes() == before
     assert radiographs.find_radiograph("5") is other
     assert nodes.hierarchy().GetNumberOfItemChildren(radiographs.find_study_item("1.2")) == 1
+
+
+def test_a_study_goes_with_its_last_radiograph(scene, radiograph):
+    """Who marks two hundred cases does not leave two hundred empty studies."""
+    tree = nodes.hierarchy()
+    radiographs.add_study("1.2", "Study", patient="W-0041")
+    first = radiographs.add_radiograph(radiograph())
+    second = radiographs.add_radiograph(radiograph(sop_instance_uid="1.2.4"))
+    radiographs.remove_radiograph(first)
+    assert radiographs.find_study_item("1.2") is not None
+    radiographs.remove_radiograph(second)
+    assert radiographs.find_study_item("1.2") is None
+    assert tree.GetNumberOfItems() == 0
+
+
+@pytest.mark.parametrize("values", [[0, 255], [-5, 32767], [0, 65535], [-1.5, 1e6]])
+def test_every_type_survives_saving(scene, radiograph, reopen, values):
+    pixels = np.random.default_rng(0).choice(np.linspace(*values, 50).round(), (30, 20)).astype(np.float32)
+    pixels[0, :2] = values
+    volume = radiographs.add_radiograph(radiograph(pixels, spacing_mm=(0.143, 0.139)))
+    kind = radiographs.pixels_of(volume).dtype
+    place = radiographs.pixel_to_ras(volume, (29, 19))
+    reopen()
+    volume = radiographs.find_radiograph("1.2.3")
+    assert radiographs.pixels_of(volume).dtype == kind
+    np.testing.assert_array_equal(radiographs.pixels_of(volume), pixels)
+    np.testing.assert_allclose(radiographs.pixel_to_ras(volume, (29, 19)), place, rtol=0, atol=1e-9)
+    assert radiographs.spacing_of(volume) == pytest.approx((0.143, 0.139), abs=1e-12)

@@ -27,7 +27,7 @@ class _Look:
 
 ROLES = {
     "annotation": _Look("Landmarks", "human", 1.0, False, True),
-    "proposal": _Look("Proposed landmarks", "model bright", 0.65, False, False),
+    "proposal": _Look("Proposed landmarks", "model bright", 0.8, False, False),
     "reading": _Look("Landmarks of the model", "model bright", 1.0, True, False),
 }
 """annotation: what a person marks; proposal: what a model suggests, to be dragged; reading: what a model used."""

@@ -95,9 +95,11 @@ def add_radiograph(radiograph: Radiograph, *, name: str | None = None, study_ite
 
 
 def remove_radiograph(volume: Node) -> None:
-    """Remove a radiograph and everything of ours that lies on it."""
+    """Remove a radiograph and everything of ours that lies on it; its study and patient too when left empty."""
+    study_item = study_item_of(volume)
     for node in (*nodes_on(volume), volume):
         remove_node(node)
+    _remove_empty(study_item)
 
 
 def find_radiograph(sop_instance_uid: str) -> Node | None:
@@ -153,10 +155,19 @@ def remove_study(study_item: int) -> None:
             remove_radiograph(node)
         else:
             remove_node(node)
-    parent = tree.GetItemParent(study_item)
-    tree.RemoveItem(study_item, True, True)
-    if tree.GetItemLevel(parent) == "Patient" and not tree.GetNumberOfItemChildren(parent):
-        tree.RemoveItem(parent, True, True)
+    if tree.GetItemLevel(study_item) == "Study":  # not removed with its last radiograph: folders are left
+        parent = tree.GetItemParent(study_item)
+        tree.RemoveItem(study_item, True, True)
+        _remove_empty(parent)
+
+
+def _remove_empty(item: int) -> None:
+    """Remove a study or patient without anything below it, and then what it lies below."""
+    tree = hierarchy()
+    if tree.GetItemLevel(item) in ("Study", "Patient") and not tree.GetNumberOfItemChildren(item):
+        parent = tree.GetItemParent(item)
+        tree.RemoveItem(item, False, False)
+        _remove_empty(parent)
 
 
 def pixel_to_ras(volume: Node, points_rc: npt.ArrayLike) -> FloatArray:
