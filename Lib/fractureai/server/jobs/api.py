@@ -211,3 +211,5 @@ def _answered(work: Callable[[], T]) -> T:
         raise HTTPException(409, str(error)) from error
     except FractureAIError as error:
         raise HTTPException(422, str(error)) from error
+    except OSError as error:
+        raise HTTPException(507, f"The work folder can not be written ({error.strerror}); free some space.") from error

@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fractureai.dataset.files import TEMPORARY_SUFFIX
 from fractureai.errors import FractureAIError
 from fractureai.server.errors import ApiError
 from fractureai.server.jobs import lanes, processes
@@ -35,6 +36,7 @@ from fractureai.server.jobs.parameters import check_parameters
 INTERRUPTED = "The engine ended while this ran; continue it, and it goes on where it stopped."
 MOST_JOBS = 2000
 _TICK_S = 0.1
+_AFTER_TROUBLE_S = 2.0
 _LOG = logging.getLogger(__name__)
 
 Register = Callable[[Path], Mapping[str, Any]]
@@ -82,6 +84,8 @@ class JobStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.is_owner = self._lock.take()
         with self._guard:
+            if self.is_owner:
+                self._tidy()
             self._load()
             if self.is_owner:
                 for job in list(self._jobs.values()):
@@ -249,11 +253,19 @@ class JobStore:
             "history": live.history if live else [],
         }
 
+    def _tidy(self) -> None:
+        """Remove what a server left that was killed while it wrote."""
+        for path in self.folder.iterdir():
+            for left in path.glob(f".{JOB}.*{TEMPORARY_SUFFIX}"):
+                left.unlink(missing_ok=True)
+            if path.is_dir() and not any(path.iterdir()):  # nobody was told of a job that was not written yet
+                path.rmdir()
+
     def _load(self) -> None:
         """Read the folders of all jobs."""
         for path in sorted(self.folder.iterdir()):
             if not (path / JOB).is_file():
-                continue  # nobody was told of a job whose first job.json was not written
+                continue
             try:
                 job = read_job(path)
             except (ValueError, OSError) as error:
@@ -283,15 +295,17 @@ class JobStore:
             try:
                 self._step()
             except (OSError, FractureAIError) as error:  # a full disk: later again
-                _LOG.warning("Jobs: %s", error)
+                _LOG.warning("jobs: %s", type(error).__name__)
+                self._stopping.wait(_AFTER_TROUBLE_S)
             self._wake.wait(_TICK_S)
             self._wake.clear()
 
     def _step(self) -> None:
         with self._guard:
-            for id, child in list(self._children.items()):
-                if child.poll() is not None:
-                    self._finish(self._jobs[id])
+            for job in [job for job in self._jobs.values() if job.state == "running"]:
+                child = self._children.get(job.id)
+                if child is None or child.poll() is not None:
+                    self._finish(job)
             if self._stopping.is_set():
                 return
             for job in sorted(self._jobs.values(), key=lambda job: job.id):
@@ -318,23 +332,23 @@ class JobStore:
 
     def _finish(self, job: Job, *, stopped: bool = False) -> None:
         """Settle a job whose process has ended; what it left running is ended, too."""
-        child = self._children.pop(job.id, None)
+        child = self._children.get(job.id)
         if child is not None:
             processes.stop(self.folder / job.id)
         live = self._live[job.id]
         live.update()
-        cancelled = job.id in self._cancelled
-        self._cancelled.discard(job.id)
         ended = replace(job, finished=utc_now(), pid=0)
         if live.result is not None:
             self._keep(replace(ended, state="done", result=self._registered(live.result)))
-        elif cancelled:
+        elif job.id in self._cancelled:
             self._keep(replace(ended, state="cancelled"))
         elif stopped or self._stopping.is_set():
             self._keep(replace(ended, state="interrupted", error=INTERRUPTED))
         else:
             code = child.returncode if child is not None else None
             self._keep(replace(ended, state="failed", error=live.error or _unexpected_end(code)))
+        self._children.pop(job.id, None)  # last: what could not be written on a full disk is tried again
+        self._cancelled.discard(job.id)
 
     def _registered(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Return a result with the model that its bundle became."""
