@@ -280,9 +280,11 @@ def test_a_study_goes_with_its_last_radiograph(scene, radiograph):
     second = radiographs.add_radiograph(radiograph(sop_instance_uid="1.2.4"))
     radiographs.remove_radiograph(first)
     assert radiographs.find_study_item("1.2") is not None
+    item = radiographs.find_study_item("1.2")
     radiographs.remove_radiograph(second)
     assert radiographs.find_study_item("1.2") is None
     assert tree.GetNumberOfItems() == 0
+    radiographs.remove_study(item)
 
 
 @pytest.mark.parametrize("values", [[0, 255], [-5, 32767], [0, 65535], [-1.5, 1e6]])

@@ -144,8 +144,13 @@ def study_item_of(volume: Node) -> int:
 
 
 def remove_study(study_item: int) -> None:
-    """Remove a study: its radiographs, what lies on them, readings and verdicts, and its patient when left empty."""
+    """Remove a study: its radiographs, what lies on them, readings and verdicts, and its patient when left empty.
+
+    Harmless when the study is gone already.
+    """
     tree = hierarchy()
+    if not _exists(study_item):
+        return
     nodes = vtk.vtkCollection()
     tree.GetDataNodesInBranch(study_item, nodes)
     for node in [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]:
@@ -155,10 +160,17 @@ def remove_study(study_item: int) -> None:
             remove_radiograph(node)
         else:
             remove_node(node)
-    if tree.GetItemLevel(study_item) == "Study":  # not removed with its last radiograph: folders are left
+    if _exists(study_item):  # not removed with its last radiograph: folders or other nodes were left
         parent = tree.GetItemParent(study_item)
         tree.RemoveItem(study_item, True, True)
         _remove_empty(parent)
+
+
+def _exists(item: int) -> bool:
+    """Return whether the hierarchy has this item; unlike its own functions without a message where it has not."""
+    items = vtk.vtkIdList()
+    hierarchy().GetItemChildren(hierarchy().GetSceneItemID(), items, True)
+    return bool(items.IsId(item) >= 0)
 
 
 def _remove_empty(item: int) -> None:
