@@ -60,7 +60,7 @@ def test_what_goes_wrong_comes_back(workers):
     def fail(watch):
         raise ApiError(422, "No.")
 
-    with pytest.raises(ApiError, match="^No"):
+    with pytest.raises(ApiError, match=r"^No"):
         asyncio.run(workers.submit(fail, 5).result(Waiting(60)))
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from fractureai.inference import Prediction, prediction_to_json
 from fractureai.radiograph import Radiograph
+from fractureai.server.drawing import draw_overlay
 from fractureai.server.errors import ApiError
 from fractureai.server.settings import Limits
 from fractureai.server.sources import Sources
@@ -115,12 +116,9 @@ class ReadingStore:
         self._drawer.shutdown(wait=False, cancel_futures=True)
 
     def _draw(self, identifier: str, prediction: Prediction, radiographs: Mapping[str, Radiograph]) -> None:
-        from fractureai.inference.overlay import write_overlay_png
-
         try:
-            pairs = [(radiographs[view.sop_instance_uid], view) for view in prediction.views]
             unfinished = self._folder / identifier / ".overlay.tmp"
-            write_overlay_png(unfinished, pairs, prediction)
+            draw_overlay(unfinished, prediction, radiographs)
             unfinished.replace(unfinished.with_name(_OVERLAY))
         except FileNotFoundError:
             return  # the reading was removed in the meantime
