@@ -33,7 +33,7 @@ class ImageTexts:
         for name, volume in self._screen.shown_views():
             view = volume.GetAttribute("FractureAI.View") or UNKNOWN
             side = volume.GetAttribute("FractureAI.Side") or UNKNOWN
-            text = self._screen.text(name)
+            text = self._screen.text_on_top(name)
             decided = _decided(reading, volume)
             shown_view = decided or (_("view unknown") if view == UNKNOWN else view)
             text.set(

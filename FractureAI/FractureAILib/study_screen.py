@@ -5,6 +5,8 @@ import slicer
 from fractureai.scene import views
 from FractureAILib.screen import FIRST, SECOND, Screen, _Fitted
 
+FAR_MM = 1000.0
+
 
 class StudyScreen(Screen):
     """Shows radiographs that are in the scene already, and lets the views go without taking anything out of it."""
@@ -27,8 +29,15 @@ class StudyScreen(Screen):
         self._window = 0
         for name, volume in zip((FIRST, SECOND), volumes, strict=False):
             logic = self.logic(name)
+            _forget_place(logic.GetSliceNode())
             views.show(logic, volume)
             self._shown[name] = _Fitted(logic, volume, 0)
+
+    def text_on_top(self, view_name: str):
+        """Return new texts for a view, above all marks that are in it by now."""
+        if view_name in self._texts:
+            self._texts.pop(view_name).remove()
+        return self.text(view_name)
 
     def shown_views(self):
         """Return (view name, volume) of what is shown and still in the scene."""
@@ -45,3 +54,15 @@ class StudyScreen(Screen):
             if empty:
                 views.show(self.logic(name), None)
         self._forget(remove=False)
+
+
+def _forget_place(node) -> None:
+    """Let a view be anywhere else, so that it takes its next place exactly.
+
+    A slice node ignores changes of its matrices below a thousandth, and a saved scene keeps them with six figures only:
+    without this, a loaded scene would be shown that much beside.
+    """
+    matrix = node.GetSliceToRAS()
+    for row in range(3):
+        matrix.SetElement(row, 3, matrix.GetElement(row, 3) + FAR_MM)
+    node.UpdateMatrices()
