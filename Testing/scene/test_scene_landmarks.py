@@ -196,3 +196,32 @@ def test_saved_and_opened_again(volume, reopen):
     assert node.GetLocked()
     assert landmarks.next_index(node) == 1
     assert isinstance(node, slicer.vtkMRMLMarkupsFiducialNode)
+
+
+@pytest.mark.parametrize("index", range(3))
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_point_again_after_all_were_clicked(view, volume, index, persistent):
+    """The others stay, however the mouse moves before and after."""
+    node = landmarks.add_landmarks(shown(view, volume), PA)
+    points = [(100, 50), (110, 300), (50, 200)]
+    landmarks.start_placing(node)
+    for point in points:
+        click(view, volume, *point)
+        view.move(300, 300)
+    landmarks.stop_placing()
+    before = landmarks.read_landmarks(node, volume)
+    assert len(before) == 3
+    landmarks.unset_landmark(node, index)
+    landmarks.start_placing(node, persistent=persistent)
+    for x in (100, 150, 200):
+        view.move(x, 350)
+    click(view, volume, 200, 150)
+    for x in (220, 250):
+        view.move(x, 380)
+    landmarks.stop_placing()
+    view.move(100, 100)
+    name = PA.landmark_names[index]
+    assert landmarks.read_landmarks(node, volume) == {
+        **{other: pytest.approx(point) for other, point in before.items()},
+        name: pytest.approx((200, 150), abs=1),
+    }
