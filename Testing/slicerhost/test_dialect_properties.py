@@ -113,6 +113,34 @@ def test_python_classes_take_new_attributes_but_not_the_names_of_slots(qt):
     assert outer.sizeHint == qt.QSize(123, 45)  # Qt itself asks the override
 
 
+def test_an_override_that_fails_is_told_and_not_fatal(qt, slicer, monkeypatch):
+    import sys
+
+    told = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: told.append(str(error)))
+
+    class Panel(qt.QWidget):
+        def resizeEvent(self, event):
+            raise ValueError("in resizeEvent")
+
+        def paintEvent(self, event):
+            raise ValueError("in paintEvent")
+
+        def sizeHint(self):
+            raise ValueError("in sizeHint")
+
+        def eventFilter(self, watched, event):
+            raise ValueError("in eventFilter")
+
+    panel = Panel()
+    panel.show()
+    panel.installEventFilter(panel)
+    panel.grab()
+    slicer.app.processEvents()
+    assert {"in resizeEvent", "in paintEvent", "in eventFilter"} <= set(told)
+    panel.close()
+
+
 def test_enumerations_are_whole_numbers(qt):
     assert qt.Qt.AlignLeft == 1
     assert qt.Qt.AlignLeft | qt.Qt.AlignTop == 0x21

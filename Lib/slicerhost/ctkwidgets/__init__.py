@@ -17,11 +17,11 @@ def install() -> ModuleType:
     from PySide6.QtWidgets import QWidget
 
     from ..dialect.uiloader import CUSTOM_WIDGETS
-    from . import buttons, collapsible, lines, paths, ranges, sliders
+    from . import collapsible, lines, paths, ranges, sliders
 
     ctk = ModuleType("ctk", "CTK's widgets on PySide6, as far as the host has them.")
     ctk._slicerhost = True  # type: ignore[attr-defined]
-    for module in (buttons, collapsible, lines, paths, ranges, sliders):
+    for module in (collapsible, lines, paths, ranges, sliders):
         for name, value in vars(module).items():
             if name.startswith("ctk") and isinstance(value, type) and issubclass(value, QWidget):
                 setattr(ctk, name, value)

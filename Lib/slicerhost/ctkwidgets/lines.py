@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from PySide6.QtCore import Property, QEvent, QSettings, Qt
@@ -87,10 +88,7 @@ class ctkFittedTextBrowser(QTextBrowser):
         self.connect("textChanged()", self._fit)  # type: ignore[call-overload]
 
     def _fit(self) -> None:
-        document = self.document().clone()
-        document.setTextWidth(max(1, self.viewport().width))
-        height = int(document.size.height()) + 2 * self.frameWidth
-        document.deleteLater()
+        height = math.ceil(self.document.size.height()) + 2 * self.frameWidth
         if self.minimumHeight != height:
             self.setFixedHeight(height)
 

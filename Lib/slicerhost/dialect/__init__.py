@@ -29,7 +29,7 @@ def install() -> ModuleType:
     if "qt" in sys.modules and getattr(sys.modules["qt"], "_slicerhost", False):
         return sys.modules["qt"]
     _keep_none()
-    from . import attributes, convenience, enumerations, properties, uiloader
+    from . import attributes, convenience, enumerations, overrides, properties, uiloader
     from .libraries import libraries, native_classes
 
     qt = ModuleType("qt", "Qt in PythonQt's dialect, on PySide6.")
@@ -43,6 +43,7 @@ def install() -> ModuleType:
     properties.install(classes)
     convenience.install(qt)
     attributes.install(classes)
+    overrides.install()
     qt.QUiLoader = uiloader.QUiLoader  # type: ignore[attr-defined]
     sys.modules["qt"] = qt
     return qt
