@@ -72,7 +72,7 @@ class ReadPage(Page, VTKObservationMixin):
         self.overlay = OverlayPanel(ui, self.screen)
         self.texts = ImageTexts(self.screen)
         self.verdicts = VerdictPanel(ui, self._store, lambda: session.rater)
-        self.models = ModelChoice(ui.modelCombo, session, self._say_error)
+        self.models = ModelChoice(ui.modelCombo, session, self._no_models)
         self.install = InstallBox(ui, session.engine, self._installed)
         self.run = ReadingRun(session.engine, self._run_changed)
         self._hold = HoldKey(qt.Qt.Key_Space, lambda: self.overlay.hide_all(False))
@@ -138,8 +138,10 @@ class ReadPage(Page, VTKObservationMixin):
         """The panel is closed or reloaded."""
         self.run.cancel()
         Page.cleanup(self)
+        self.study = None
         self.studies.cleanup()
         self.widget.removeEventFilter(self._resized)
+        self._resized.stop()
         self.session.engine.state_changed.disconnect(self._engine_changed)
         self.session.blinded_changed.disconnect(self._blinded_changed)
         self.session.dataset_changed.disconnect(self._dataset_changed)
@@ -494,6 +496,10 @@ class ReadPage(Page, VTKObservationMixin):
     def _say_error(self, error: FractureAIError) -> None:
         self._fail(error, None)
 
+    def _no_models(self, error: FractureAIError) -> None:
+        if not self._error:  # the list of models matters less than a reading that failed
+            self._fail(error, self.models.refresh)
+
     def _fail(self, error: FractureAIError, retry) -> None:
         self._error, self._retry = str(error), retry
         self._update()
@@ -516,6 +522,10 @@ class _ResizeFilter(qt.QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(RESIZE_DELAY_MS)
         self._timer.connect("timeout()", changed)
+
+    def stop(self) -> None:
+        """Tell nothing any more."""
+        self._timer.stop()
 
     def eventFilter(self, _watched, event):  # noqa: N802
         """Qt's hook."""
