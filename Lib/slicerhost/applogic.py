@@ -221,14 +221,14 @@ def _set_defaults(slicer: Any, scene: Any) -> None:
 
 
 def _install_data_io(slicer: Any, logic: Any, scene: Any) -> None:
-    """Where scene bundles are unpacked to: a folder of this process, removed at its end."""
-    folder = tempfile.TemporaryDirectory(prefix="slicerhost-", ignore_cleanup_errors=True)
-    logic.SetTemporaryPath(folder.name)
+    """Where scene bundles are unpacked to: the application's temporary folder, as in Slicer."""
+    folder = str(getattr(getattr(slicer, "app", None), "temporaryPath", "") or tempfile.gettempdir())
+    logic.SetTemporaryPath(folder)
     remote = slicer.vtkMRMLRemoteIOLogic()
     remote.SetMRMLScene(scene)
-    remote.GetCacheManager().SetRemoteCacheDirectory(folder.name)
+    remote.GetCacheManager().SetRemoteCacheDirectory(folder)
     data_io = slicer.vtkDataIOManagerLogic()
     data_io.SetMRMLApplicationLogic(logic)
     data_io.SetAndObserveDataIOManager(remote.GetDataIOManager())
     logic.SetMRMLSceneDataIO(scene, remote, data_io)
-    slicer._host_data_io = (folder, remote, data_io)
+    slicer._host_data_io = (remote, data_io)

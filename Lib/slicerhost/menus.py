@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import shiboken6
 import slicer
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
@@ -68,35 +69,44 @@ class Menus(QObject):
     def add_data(self) -> None:
         """Ask for files, and load them."""
         endings = " ".join(f"*{e}" for kind in FILE_TYPES for e in kind.extensions)
-        filters = ";;".join(
-            [self.tr("Known files") + f" ({endings})", self.tr("DICOM without ending") + " (*)"]
-            + [f"{kind.description} ({' '.join('*' + e for e in kind.extensions)})" for kind in FILE_TYPES]
-        )
-        names, _ = QFileDialog.getOpenFileNames(self._window, self.tr("Add data"), "", filters)
+        filters = [self.tr("Known files") + f" ({endings})", self.tr("DICOM without ending") + " (*)"]
+        filters += [f"{kind.description} ({' '.join('*' + e for e in kind.extensions)})" for kind in FILE_TYPES]
+        names = self._ask(self.tr("Add data"), QFileDialog.FileMode.ExistingFiles, filters)
         self._window.open_files([Path(name) for name in names])
 
     def add_folder(self) -> None:
         """Ask for a folder, and load every DICOM file and image in it."""
-        name = QFileDialog.getExistingDirectory(self._window, self.tr("Add folder of images"))
-        if name:
+        for name in self._ask(self.tr("Add folder of images"), QFileDialog.FileMode.Directory, []):
             manager = slicer.app.coreIOManager()
             files = [path for path in sorted(Path(name).iterdir()) if path.is_file()]
             self._window.open_files([path for path in files if manager.fileType(str(path)) == "VolumeFile"])
 
     def open_scene(self) -> None:
         """Ask for a scene, and open it instead of the present one."""
-        name, _ = QFileDialog.getOpenFileName(self._window, self.tr("Open scene"), "", "MRML (*.mrb *.mrml)")
-        if name and not slicer.app.coreIOManager().loadScene(name, True):
-            self._say(self.tr("The scene could not be opened"))
+        filters = [self.tr("Scene") + " (*.mrb *.mrml)"]
+        for name in self._ask(self.tr("Open scene"), QFileDialog.FileMode.ExistingFile, filters):
+            messages = slicer.vtkMRMLMessageCollection()
+            opened = slicer.app.coreIOManager().loadScene(name, True, messages)
+            self._say(self.tr("Scene opened") if opened else self.tr("The scene could not be opened"))
 
     def save_scene(self) -> None:
         """Ask for a file, and save the whole scene as a bundle."""
-        name, _ = QFileDialog.getSaveFileName(self._window, self.tr("Save scene"), "", "MRML bundle (*.mrb)")
-        if not name:
-            return
-        name = name if name.lower().endswith(".mrb") else f"{name}.mrb"
-        saved = slicer.app.coreIOManager().saveScene(name)
-        self._say(self.tr("Scene saved") if saved else self.tr("The scene could not be saved"))
+        for name in self._ask(self.tr("Save scene"), QFileDialog.FileMode.AnyFile, [self.tr("Bundle") + " (*.mrb)"]):
+            saved = slicer.app.coreIOManager().saveScene(name)
+            self._say(self.tr("Scene saved") if saved else self.tr("The scene could not be saved"))
+
+    def _ask(self, title: str, mode: QFileDialog.FileMode, filters: list[str]) -> list[str]:
+        """The files chosen; none when the dialog was cancelled."""
+        dialog = QFileDialog(self._window, title)
+        dialog.setFileMode(mode)
+        if filters:
+            dialog.setNameFilters(filters)
+        if mode == QFileDialog.FileMode.AnyFile:
+            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+            dialog.setDefaultSuffix("mrb")
+        accepted = bool(dialog.exec())
+        dialog.deleteLater()
+        return list(dialog.selectedFiles()) if accepted else []
 
     def close_scene(self) -> None:
         """Remove everything from the scene, after asking."""
@@ -133,6 +143,9 @@ class Menus(QObject):
             group.addAction(action)
 
     def _check_layout(self, layout: int) -> None:
+        if not shiboken6.isValid(self):  # the window is gone, the layout manager is not
+            self._layout_manager.layoutChanged.disconnect(self._check_layout)
+            return
         for number, action in self._layouts.items():
             action.setChecked(number == layout)
 

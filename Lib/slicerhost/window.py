@@ -42,9 +42,18 @@ class PanelArea(QScrollArea):
 
 
 class MainWindow(QMainWindow):
-    """Panel left, views right; `slicer.util.mainWindow()` finds it by its object name."""
+    """Panel left, views right; `slicer.util.mainWindow()` finds it by its object name.
 
-    def __init__(self, layout_manager: Any = None, *, developer: bool = False, parent: QWidget | None = None) -> None:
+    Args:
+        layout_manager: whose views are shown; `slicer.app.layoutManager()` when left out.
+        developer: whether there is a menu to reload and test the module; Slicer's setting Developer/DeveloperMode when
+            left out.
+        parent: the parent widget.
+    """
+
+    def __init__(
+        self, layout_manager: Any = None, *, developer: bool | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         style.apply()
         self.setObjectName(NAME)
@@ -64,6 +73,8 @@ class MainWindow(QMainWindow):
         self._splitter.setStretchFactor(0, 0)
         self._splitter.setStretchFactor(1, 1)
         self.setCentralWidget(self._splitter)
+        if developer is None:
+            developer = slicer.util.settingsValue("Developer/DeveloperMode", False, converter=slicer.util.toBool)
         self._menus = Menus(self, self._layout_manager, developer=developer)
         self.statusBar().setSizeGripEnabled(False)
         self._restore()

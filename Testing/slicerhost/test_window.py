@@ -120,6 +120,52 @@ def contrast(first, second):
     return (light + 0.05) / (dark + 0.05)
 
 
+def answer_dialog(slicer, path):
+    """When a file dialog is up, choose a file in it and accept it."""
+    import qt
+    from PySide6.QtWidgets import QFileDialog
+
+    def answer(tries=100):
+        dialog = slicer.app.activeModalWidget()
+        if isinstance(dialog, QFileDialog):
+            dialog.selectFile(str(path))
+            dialog.accept()
+        elif tries:
+            qt.QTimer.singleShot(30, lambda: answer(tries - 1))
+
+    qt.QTimer.singleShot(0, answer)
+
+
+def test_scene_saved_closed_and_opened_by_the_menu(window, slicer, scene, radiograph, tmp_path):
+    menu = actions(window)
+    answer_dialog(slicer, tmp_path / "case")
+    menu["Save scene as…"].trigger()
+    assert (tmp_path / "case.mrb").exists()
+    assert window.statusBar().currentMessage() == "Scene saved"
+    scene.Clear(0)
+    answer_dialog(slicer, tmp_path / "case.mrb")
+    menu["Open scene…"].trigger()
+    assert scene.GetFirstNodeByName("radiograph") is not None
+
+
+def test_data_added_by_the_menu(window, slicer, scene, radiograph, tmp_path):
+    slicer.util.saveNode(radiograph, str(tmp_path / "hand.nrrd"))
+    answer_dialog(slicer, tmp_path / "hand.nrrd")
+    actions(window)["Add data…"].trigger()
+    assert scene.GetFirstNodeByName("hand") is not None
+
+
+def test_the_module_menu_is_for_developers(window, slicer):
+    from slicerhost import MainWindow
+
+    assert "Reload" in actions(window)
+    plain = MainWindow(developer=False)
+    assert "Reload" not in actions(plain)
+    plain.close()
+    plain.deleteLater()
+    slicer.app.layoutManager().setViewport(window.centralWidget().widget(1))
+
+
 def drop(window, slicer, paths):
     from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
     from PySide6.QtGui import QDragEnterEvent, QDropEvent
