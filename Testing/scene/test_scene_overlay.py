@@ -50,6 +50,21 @@ def test_every_cell_lies_where_it_was_computed(volume, row, col, side, turns, si
         nodes.remove_node(node)
 
 
+def test_below_a_transform(volume, scene):
+    matrix = np.eye(4)
+    matrix[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    matrix[:3, 3] = (5, 6, 7)
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(nodes.to_vtk(matrix))
+    volume.SetAndObserveTransformNodeID(transform.GetID())
+    roi = Roi(120, 90, 20, (0.1, 0.2), 1)
+    made = overlay.add_activation(volume, np.ones((8, 8)), crop_matrix(roi, 8))
+    expected = radiographs.pixel_to_ras(volume, transform_points(crop_matrix(roi, 8), [(0, 0), (7, 2)]))
+    np.testing.assert_allclose(world(made.rgba, [(0, 0), (7, 2)]), expected, atol=1e-9)
+    centre = overlay.add_roi(volume, roi).GetCenterWorld()
+    np.testing.assert_allclose(centre, radiographs.pixel_to_ras(volume, (120, 90)), atol=1e-5)
+
+
 def shown(view, volume, made, opacity=1.0, margin=0.0):
     views.show(view.logic, volume, foreground=made.rgba, opacity=opacity)
     views.fit(view.logic, volume, margin=margin)
