@@ -149,7 +149,7 @@ class DatasetPage(Page):
         if not problems:
             set_text(self.ui.checkLabel, _("Everything is as it should be."), DONE)
         else:
-            text = _("{errors} errors, {warnings} warnings").format(errors=errors, warnings=len(problems) - errors)
+            text = _("errors: {errors}, warnings: {warnings}").format(errors=errors, warnings=len(problems) - errors)
             set_text(self.ui.checkLabel, text, ALARM if errors else None)
         self._list_problems(problems)
 
@@ -235,7 +235,7 @@ class DatasetPage(Page):
         text = exported.text
         if exported.problems:
             shown = "\n".join(exported.problems[:MORE_PROBLEMS])
-            text += "\n" + _("{n} things to look at:").format(n=len(exported.problems)) + f"\n{shown}"
+            text += "\n" + _("To look at ({n}):").format(n=len(exported.problems)) + f"\n{shown}"
         set_text(self.ui.exportLabel, text)
         self.ui.commandEdit.text = exported.command
         self._show_export()

@@ -227,7 +227,12 @@ class TrainPage(Page):
         ready = summary is not None and not summary.obstacles and not self.run.busy
         ui.startButton.enabled = ready
         ui.startButton.text = _("Starting ...") if self.run.busy else _("Start training")
-        ui.startHintLabel.text = _("It runs beside the viewer, which can be used meanwhile; closing it is no loss.")
+        here = _(
+            "It runs beside the viewer, which can be used meanwhile. Closing the viewer stops it; it can be continued."
+        )
+        there = _("It runs on the server at {url}, also while this viewer is closed.")
+        url = self.session.settings.server_url
+        ui.startHintLabel.text = there.format(url=url) if self.session.engine.is_remote else here
 
     def _show_run(self, job) -> None:
         ui, run = self.ui, self.run

@@ -125,14 +125,14 @@ class TrainPlan:
 
     def _show_gaps(self, summary: TrainingSummary) -> None:
         self._gap_titles = {gap.kind: gap_text(gap.kind, len(gap.radiographs)) for gap in summary.gaps}
-        lines = [f'<a href="{kind}">{escape(text)}</a>' for kind, text in self._gap_titles.items()]
+        lines = [escape(_("Missing:"))] if summary.gaps else []
+        lines += [f'<a href="{kind}">{escape(text)}</a>' for kind, text in self._gap_titles.items()]
         if "split" in self._gap_titles:
             lines.append('<a href="{link}">{text}</a>'.format(link=ASSIGN, text=escape(_("assign them now"))))
         if not summary.has_splits:
             text = _("Patients are set aside for validation and test when the first training starts.")
             lines.append(escape(text))
-        head = escape(_("Missing:")) + " " if summary.gaps else ""
-        self.ui.gapsLabel.text = head + " &nbsp;·&nbsp; ".join(lines)
+        self.ui.gapsLabel.text = "<br>".join(lines)
         self.ui.gapsLabel.visible = bool(lines)
 
     # --- the choices ---

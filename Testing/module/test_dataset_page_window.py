@@ -49,7 +49,7 @@ def test_check_lists_every_problem(desk, page, dataset_folder):
     desk.press(page.ui.checkButton)
     desk.wait(lambda: page.ui.checkButton.enabled)
     assert len(page.problems) == before + 1
-    assert "1 errors" in page.ui.checkLabel.text
+    assert "errors: 1," in page.ui.checkLabel.text
     texts = [page.ui.problemsTable.item(row, 1).text() for row in range(page.ui.problemsTable.rowCount)]
     assert any("is missing" in text for text in texts)
 
