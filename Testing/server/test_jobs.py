@@ -35,7 +35,7 @@ network = {{ name = "small_cnn", parameters = {{ widths = [4, 8, 8], dropout = 0
 fit = {{ epochs = {epochs}, batch_size = 8, optimizer = "adamw", learning_rate = 1e-3 }}
 augmentation = {{}}
 """
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 # A server that does nothing but run jobs, in a process of its own, to be killed.
 SERVER = """

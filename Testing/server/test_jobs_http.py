@@ -21,7 +21,7 @@ from fractureai.phantom import write_dataset
 from fractureai.server.jobs import processes
 
 pytestmark = pytest.mark.slow
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 
 RECIPE = """
 format_version = 1
