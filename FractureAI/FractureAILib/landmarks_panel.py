@@ -34,6 +34,7 @@ class LandmarksPanel:
         self._pushing = False
         self._drags = 0
         self._dragging = False
+        self._walking = self._advancing = False
 
     def setup(self) -> None:
         """Connect the widgets; called once."""
@@ -62,6 +63,7 @@ class LandmarksPanel:
         """Let the radiograph go; its nodes leave the scene with it."""
         if self.placing:
             scene_landmarks.stop_placing()
+        self._walking = False
         self._unobserve()
         self.node = self._ghosts = self.case = self._profile = None
         self.proposals = {}
@@ -103,29 +105,35 @@ class LandmarksPanel:
 
     def toggle_placing(self) -> None:
         """Start placing, or stop."""
-        self.place(not self.placing)
+        self.place(not self._walking)
 
     def place(self, wanted: bool = True) -> None:
         """Let clicks on the image place what is missing, in order; or stop that."""
-        if self.node is None or not wanted or scene_landmarks.next_index(self.node) is None:
-            if self.node is not None and self.placing:
-                scene_landmarks.stop_placing()
+        following = scene_landmarks.next_index(self.node) if self.node is not None else None
+        if wanted and following is not None:
+            self._walk(following)
         else:
-            self.node.SetControlPointPlacementStartIndex(scene_landmarks.next_index(self.node))
-            scene_landmarks.start_placing(self.node)
+            self._walking = False
+            if self.placing:
+                scene_landmarks.stop_placing()
         self.show_mode()
 
     def redo(self, index: int) -> None:
         """Take one landmark away and let the next click place it again."""
         scene_landmarks.unset_landmark(self.node, index)
-        scene_landmarks.start_placing(self.node)
+        self._walk(index)
         self.show_mode()
+
+    def _walk(self, index: int) -> None:
+        """Let clicks place the landmarks that are missing, this one first."""
+        self._walking = True
+        self.node.SetControlPointPlacementStartIndex(index)
+        scene_landmarks.start_placing(self.node)
 
     def go_to(self, index: int) -> None:
         """Show a landmark in the middle of the view; place it when it is missing."""
         if not scene_landmarks.is_placed(self.node, index):
-            self.node.SetControlPointPlacementStartIndex(index)
-            scene_landmarks.start_placing(self.node)
+            self._walk(index)
             self.show_mode()
             return
         logic = self.screen.logic()
@@ -152,7 +160,9 @@ class LandmarksPanel:
 
     def show_mode(self) -> None:
         """Show on the button whether landmarks are being placed, and say what comes next."""
-        self.ui.placeButton.checked = self.placing
+        if self._walking and not self._advancing and not self.placing:
+            self._walking = False  # the mode of the mouse was changed elsewhere
+        self.ui.placeButton.checked = self._walking
         if self.editor.annotation is not None and self.case is not None:
             self._show(self.editor.annotation)
 
@@ -168,8 +178,9 @@ class LandmarksPanel:
         if self._profile is not None:
             points = self._of_profile(annotation.landmarks)
             self.node = scene_landmarks.add_landmarks(self.case.volume, self._profile, points)
-            for event in ("PointPositionDefinedEvent", "PointModifiedEvent", "PointPositionUndefinedEvent"):
+            for event in ("PointModifiedEvent", "PointPositionUndefinedEvent"):
                 self._observe(self.node, event, self._node_changed)
+            self._observe(self.node, "PointPositionDefinedEvent", self._point_placed)
             self._observe(self.node, "PointStartInteractionEvent", self._drag_started)
             self._observe(self.node, "PointEndInteractionEvent", self._drag_ended)
             self.screen.confine_marks()
@@ -181,7 +192,7 @@ class LandmarksPanel:
     def _show(self, annotation: Annotation) -> None:
         marks = self._of_profile(annotation.landmarks)
         following = scene_landmarks.next_index(self.node) if self.node is not None else None
-        self.rows.show(marks, following, self.placing, self._distances(marks), self.case.side(annotation))
+        self.rows.show(marks, following, self._walking, self._distances(marks), self.case.side(annotation))
         for button in (self.ui.placeButton, self.ui.mirrorButton):
             button.enabled = self.node is not None
         self.ui.acceptButton.visible = bool(self.proposals)
@@ -215,12 +226,18 @@ class LandmarksPanel:
         foreign = {name: point for name, point in before.items() if name not in self._profile.landmark_names}
         merge = f"drag {self._drags}" if self._dragging else ""
         self.editor.change(_("landmark"), merge=merge, soon=self._dragging, landmarks=foreign | kept)
-        if self.ui.placeButton.checked and scene_landmarks.next_index(self.node) is None:
-            qt.QTimer.singleShot(0, self._all_placed)  # after the click has been dealt with
 
-    def _all_placed(self) -> None:
-        if self.node is not None and self.placing and scene_landmarks.next_index(self.node) is None:
-            self.place(False)
+    def _point_placed(self, caller, event) -> None:
+        self._node_changed(caller, event)
+        if self._walking and not self._pushing:
+            self._advancing = True
+            qt.QTimer.singleShot(0, self._advance)  # after the click has been dealt with
+
+    def _advance(self) -> None:
+        """Show what comes next; leave the mode when nothing is missing any more."""
+        self._advancing = False
+        if self.node is not None and self._walking:
+            self.place(scene_landmarks.next_index(self.node) is not None)
 
     def _drag_started(self, _caller, _event) -> None:
         self._drags += 1

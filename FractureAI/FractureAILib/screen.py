@@ -1,8 +1,9 @@
 """Radiographs in the slice views: shown whole and upright, turned, zoomed, with text in the corners."""
 
 import slicer
+from slicer.i18n import tr as _
 
-from fractureai.radiograph import Radiograph
+from fractureai.radiograph import Radiograph, VoiWindow
 from fractureai.scene import nodes as scene_nodes
 from fractureai.scene import radiograph as scene_radiograph
 from fractureai.scene import views
@@ -161,7 +162,9 @@ class Screen:
         volume = self.shown(view_name)
         if volume is None:
             return ""
-        presets = (*scene_radiograph.windows_of(volume), scene_radiograph.whole_window(volume))
+        whole = scene_radiograph.whole_window(volume)
+        bright = VoiWindow(whole.center + whole.width / 4, whole.width / 2, _("dense bone"), "LINEAR_EXACT")
+        presets = (*(scene_radiograph.windows_of(volume) or (whole,)), bright, whole)
         self._window = (self._window + 1) % len(presets)
         scene_radiograph.apply_window(volume, presets[self._window])
         return presets[self._window].explanation

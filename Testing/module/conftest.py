@@ -41,6 +41,7 @@ def main_window(slicer: Any) -> Any:
     window = MainWindow(slicer.app.layoutManager())
     window.resize(1280, 800)
     window.show()
+    window.activateWindow()
     slicer.app.processEvents()
     return window
 
@@ -179,7 +180,8 @@ class Desk:
         return self.session.dataset.annotation(radiograph or self.page.current, "truth")
 
     def stored(self, radiograph: str | None = None, rater: str | None = None) -> Any:
-        """What is on disk, read by another eye."""
+        """What is on disk, read by another eye, as soon as the panel does not say that it is still saving."""
+        self.wait(lambda: self.page.autosave.state != "waiting")
         from fractureai.dataset import Dataset
 
         dataset = Dataset.open(self.session.dataset.folder)
@@ -197,6 +199,7 @@ def desk(slicer: Any, main_window: Any) -> Iterator[Desk]:
     panel.enter()
     slicer.app.processEvents()
     made = Desk(slicer, main_window, panel)
+    made.press(main_window.statusBar())  # else the first click would be taken for the second of a double click
     yield made
     panel.exit()
     made.widget.cleanup()
