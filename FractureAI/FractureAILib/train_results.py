@@ -97,7 +97,7 @@ class TrainResults:
         """Open the evaluation report in the browser; one of a server elsewhere is fetched first."""
         report = Path(str(self.result.get("report") or ""))
         if not self.session.engine.is_remote and report.is_file():
-            open_file(report)
+            self._open(report)
             return
         id_ = self._job["id"]
 
@@ -107,11 +107,17 @@ class TrainResults:
             path.write_text(page, encoding="utf-8")
             return path
 
-        self.session.engine.call(work, open_file, self._failed)
+        self.session.engine.call(work, self._open, self._failed)
 
     def show_folder(self) -> None:
         """Show the bundle's folder in the file manager."""
-        open_file(Path(str(self.result["bundle"])).parent)
+        self._open(Path(str(self.result["bundle"])).parent)
+
+    def _open(self, path: Path) -> None:
+        try:
+            open_file(path)
+        except FractureAIError as error:
+            self._failed(error)
 
     def _show_figures(self) -> None:
         ui, result = self.ui, self.result

@@ -109,7 +109,9 @@ class Latency:
 
 
 @pytest.mark.slow
-def test_a_training_cancelled_half_way_and_continued_ends_in_a_model_that_reads(desk, page, wrists, recipe, capsys):
+def test_a_training_cancelled_half_way_and_continued_ends_in_a_model_that_reads(
+    desk, page, wrists, recipe, capsys, monkeypatch
+):
     planned(desk, page, wrists, recipe)
     assert not page.ui.runPanel.visible
     latency = Latency()
@@ -149,6 +151,10 @@ def test_a_training_cancelled_half_way_and_continued_ends_in_a_model_that_reads(
     assert page.ui.resultPanel.visible
     assert page.ui.figuresTable.rowCount >= 3
     assert page.ui.figuresTable.item(0, 2).text().startswith(("0.", "1."))
+    shown = []
+    monkeypatch.setattr("FractureAILib.train_results.open_file", shown.append)
+    desk.press(page.ui.reportButton)
+    assert shown == [Path(result["report"])]
     desk.press(page.ui.useButton)
     assert desk.session.settings.model == result["model"]
     assert not page.ui.useButton.enabled
@@ -304,3 +310,35 @@ def test_a_dataset_that_vanished_is_a_sentence(desk, page, wrists, recipe, tmp_p
     assert "gone" in page.ui.problemLabel.text
     assert "Traceback" not in page.ui.problemLabel.text
     assert page.ui.startButton.enabled
+
+
+def test_what_training_needs_is_asked_for_before_anything_is_installed(desk, page, wrists, recipe, tmp_path):
+    from fractureai.engine import EngineEnvironment
+
+    planned(desk, page, wrists, recipe)
+    nothing = EngineEnvironment(tmp_path / "packages", requirements=None, pip_options=["--no-index"])
+    desk.session.engine.restart()
+    desk.session.engine._this_python = desk.session.engine.own = nothing
+    desk.press(page.ui.startButton)
+    desk.wait(lambda: page.ui.installBox.visible)
+    assert page.run.job is None
+    desk.wait(lambda: "Looking up" not in page.ui.installLabel.text)
+    desk.press(page.ui.installCancelButton)
+    assert not page.ui.installBox.visible
+    assert not (tmp_path / "packages").exists()
+    assert page.ui.startButton.enabled
+
+
+def test_a_report_that_nothing_opens_is_a_sentence(desk, page, tmp_path, monkeypatch):
+    from fractureai.errors import FractureAIError
+
+    def refused(path):
+        raise FractureAIError(f"Nothing on this computer opens {path}; open it by hand.")
+
+    monkeypatch.setattr("FractureAILib.train_results.open_file", refused)
+    report = tmp_path / "report.html"
+    report.write_text("<p>figures</p>")
+    job = {"id": "1", "state": "done", "result": {"report": str(report), "model": "demo", "bundle": str(tmp_path)}}
+    page.results.show(job)
+    page.results.open_report()
+    assert "open it by hand" in page.ui.problemLabel.text
