@@ -126,6 +126,17 @@ def test_too_few_patients_for_splits_are_an_obstacle(dataset):
     assert summarise(dataset).obstacles == (Obstacle("patients"),)
 
 
+def test_radiographs_of_unknown_patients_train_too(dataset):
+    samples = pytest.importorskip("fractureai.training.samples")
+    for number in range(12):
+        dataset.add_rows([RadiographRow(f"r{number}", study=f"s{number}", view="PA", file=f"images/{number}.dcm")])
+        dataset.image_path(dataset.radiographs[-1]).touch()
+        mark(dataset, f"r{number}", label="fracture" if number % 2 else "normal")
+    make_splits(dataset, folds=2, seed=1)
+    taken = samples.samples_of_view(dataset, dataset.site.views[0], None)
+    assert len(taken) == summarise(dataset).usable > 6
+
+
 def test_it_counts_what_training_takes(split_dataset):
     samples = pytest.importorskip("fractureai.training.samples")
     for number, change in enumerate(({"label": None}, {"landmarks": {}}, {"status": "open"}, {"label": "uncertain"})):

@@ -41,10 +41,10 @@ def samples_of_view(dataset: Dataset, view: ViewProfile, raters: Sequence[str] |
     samples = []
     for row in dataset.radiographs:
         annotation = annotations.get(row.id)
-        if annotation is None or row.patient not in splits or splits[row.patient].split == "test":
+        if annotation is None or row.group not in splits or splits[row.group].split == "test":
             continue
         if resolve_view(row, annotation) in view.accepts:
-            samples.append(Sample(row, annotation, splits[row.patient]))
+            samples.append(Sample(row, annotation, splits[row.group]))
     return tuple(samples)
 
 

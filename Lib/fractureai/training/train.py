@@ -233,7 +233,7 @@ def _data_facts(
         "name": dataset.name,
         "fingerprint": mark,
         "simulated": simulated,
-        "patients": len({sample.row.patient for sample in samples}),
+        "patients": len({sample.row.group for sample in samples}),
         "studies": len({sample.row.study for sample in samples}),
         "radiographs": len(samples),
         "labels": {label: labels.count(label) for label in sorted(set(labels))},
