@@ -129,6 +129,7 @@ class LandmarksPanel:
         self._walking = True
         self.node.SetControlPointPlacementStartIndex(index)
         scene_landmarks.start_placing(self.node)
+        self.screen.wake_mouse()
 
     def go_to(self, index: int) -> None:
         """Show a landmark in the middle of the view; place it when it is missing."""

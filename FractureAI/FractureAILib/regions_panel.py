@@ -82,6 +82,7 @@ class RegionsPanel:
             self._watch(node)
             self.screen.confine_marks()
             start_placing(node, persistent=False)
+            self.screen.wake_mouse()
         self.show_mode()
 
     def show_mode(self) -> None:

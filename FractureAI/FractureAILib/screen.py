@@ -157,6 +157,15 @@ class Screen:
         if FIRST in self._shown:
             views.zoom(self.logic(FIRST), factor)
 
+    def wake_mouse(self) -> None:
+        """Tell the views that the mouse is where it is.
+
+        Slicer takes the first click after a change of the mouse's mode only where the mouse has moved since.
+        """
+        for name in self._shown:
+            if self._cursor(name) is not None:
+                self._widget(name).sliceView().interactor().InvokeEvent("MouseMoveEvent")
+
     def next_window(self, view_name: str = FIRST) -> str:
         """Show the next window of the header, or after the last one the whole range; returns its name."""
         volume = self.shown(view_name)

@@ -264,3 +264,17 @@ def test_the_day_on_an_x_server():
     command = ["xvfb-run", "-a", "-s", "-screen 0 1920x1200x24", sys.executable, "-m", "pytest", "-q", test]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+
+
+def test_a_click_counts_although_the_mouse_has_not_moved(desk, dataset_folder):
+    from PySide6.QtTest import QTest
+
+    desk.open(dataset_folder)
+    point = desk.point_of(300, 200)
+    QTest.mouseMove(desk.view, point)
+    desk.settle()
+    desk.key(desk.Qt.Key.Key_P)
+    QTest.mouseClick(desk.view, desk.Qt.MouseButton.LeftButton, desk.Qt.KeyboardModifier.NoModifier, point)
+    desk.settle()
+    (found,) = desk.stored().landmarks.values()
+    assert math.dist(found, desk.pixel_under(point)) < 1.0
