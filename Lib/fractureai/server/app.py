@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -46,7 +45,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
         await run_in_threadpool(services.jobs.start)
         services.housekeeper.start()
         if settings.warm:
-            threading.Thread(target=_warm, args=(services,), name="warm", daemon=True).start()
+            # On a worker, not on a thread of its own: the end of the process waits for workers.
+            services.workers.submit(lambda _: _warm(services), settings.limits.read_s)
         yield
         await run_in_threadpool(services.close)
 
