@@ -23,6 +23,13 @@ from pydicom.dataset import Dataset as DicomDataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.sequence import Sequence as DicomSequence
+from pydicom.uid import (
+    UID,
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from fractureai.errors import DatasetError
 from fractureai.radiograph.dicomfile import looks_like_dicom, quiet
@@ -134,16 +141,20 @@ def _clean_dicom(data: bytes, identity: Identity) -> CleanImage:
         clean.PatientIdentityRemoved = "YES"
         clean.DeidentificationMethod = "FractureAI: only listed elements kept, new UIDs"
         clean.file_meta = FileMetaDataset()
-        implicit, little = original.original_encoding
-        syntax = original.file_meta.get("TransferSyntaxUID")
-        clean.file_meta.TransferSyntaxUID = syntax or (
-            "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2"
-        )
-        clean.file_meta.MediaStorageSOPClassUID = str(clean.get("SOPClassUID", "1.2.840.10008.5.1.4.1.1.1.1"))
-        clean.file_meta.MediaStorageSOPInstanceUID = identity.radiograph
+        clean.file_meta.TransferSyntaxUID = original.file_meta.get("TransferSyntaxUID") or _native_syntax(original)
+        clean.file_meta.MediaStorageSOPClassUID = UID(clean.get("SOPClassUID", DigitalXRayImageStorageForPresentation))
+        clean.file_meta.MediaStorageSOPInstanceUID = UID(identity.radiograph)
         out = io.BytesIO()
         clean.save_as(out, enforce_file_format=True)
     return CleanImage(out.getvalue(), ".dcm", str(original.get("BurnedInAnnotation", "")).upper() == "YES")
+
+
+def _native_syntax(original: DicomDataset) -> UID:
+    """Return the transfer syntax of a file without file meta information (PS3.10 section 7.1), from how it was read."""
+    implicit, little = original.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
 def _kept(dataset: DicomDataset) -> DicomDataset:
