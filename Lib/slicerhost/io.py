@@ -7,7 +7,6 @@ geometry that Slicer gives them.
 
 from __future__ import annotations
 
-import logging
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,14 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import slicer
 import vtk
-from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from .dialect.attributes import stands_for_cpp
-
-Properties = Mapping[str, Any]
+from .readers import PICTURES, STORAGE, Properties, fail, load_by_storage, load_markups, load_segmentation, load_volume
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,6 @@ class FileType:
 
 
 MEDICAL_IMAGES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".hdr", ".img", ".img.gz", ".dcm", ".ima")
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 FILE_TYPES = (
     FileType("SceneFile", "MRML Scene", (".mrb", ".mrml")),
     FileType("SegmentationFile", "Segmentation", (".seg.nrrd", ".seg.nhdr")),
@@ -58,14 +53,6 @@ VOLUME_FORMATS = (
     "MetaImage (.mha)",
     "MetaImage (.mhd)",
 )
-STORAGE = {
-    "TransformFile": ("vtkMRMLTransformNode", "vtkMRMLTransformStorageNode"),
-    "ModelFile": ("vtkMRMLModelNode", "vtkMRMLModelStorageNode"),
-    "ColorTableFile": ("vtkMRMLColorTableNode", "vtkMRMLColorTableStorageNode"),
-    "TableFile": ("vtkMRMLTableNode", "vtkMRMLTableStorageNode"),
-    "TextFile": ("vtkMRMLTextNode", "vtkMRMLTextStorageNode"),
-    "SequenceFile": ("vtkMRMLSequenceNode", "vtkMRMLVolumeSequenceStorageNode"),
-}
 # Node class -> file type of Slicer's writer; the first that fits counts.
 WRITERS = (
     ("vtkMRMLSegmentationNode", "SegmentationFile"),
@@ -79,9 +66,6 @@ WRITERS = (
     ("vtkMRMLSequenceNode", "SequenceFile"),
     ("vtkMRMLScene", "SceneFile"),
 )
-# Rows in the order of VTK's other readers, whatever the file says (TIFF's own number for it).
-TIFF_FROM_BELOW = 4
-VOLUME_OPTIONS = (("labelmap", 1), ("center", 2), ("singleFile", 4), ("autoWindowLevel", 8), ("discardOrientation", 16))
 
 
 @stands_for_cpp
@@ -90,9 +74,9 @@ class qSlicerCoreIOManager:
 
     def __init__(self) -> None:
         self._loaders: dict[str, Callable[[Path, Properties, Any], list[Any]]] = {
-            "VolumeFile": _load_volume,
-            "MarkupsFile": _load_markups,
-            "SegmentationFile": _load_segmentation,
+            "VolumeFile": load_volume,
+            "MarkupsFile": load_markups,
+            "SegmentationFile": load_segmentation,
         }
 
     # What kind of file it is.
@@ -160,16 +144,16 @@ class qSlicerCoreIOManager:
         """
         path = Path(str(properties["fileName"]))
         if not path.exists():
-            return _fail(messages, f"There is no file {path.name}")
+            return fail(messages, f"There is no file {path.name}")
         if file_type == "SceneFile":
             return self.loadScene(str(path), bool(properties.get("clear", False)), messages)
         loader = self._loaders.get(file_type)
         if loader is None and file_type not in STORAGE:
-            return _fail(messages, f"{path.name} is of no type that can be read here")
+            return fail(messages, f"{path.name} is of no type that can be read here")
         if loader is not None:
             loaded = loader(path, properties, messages)
         else:
-            loaded = _load_by_storage(path, properties, messages, *STORAGE[file_type])
+            loaded = load_by_storage(path, properties, messages, *STORAGE[file_type])
         for node in loaded:
             if nodes is not None:
                 nodes.AddItem(node)
@@ -189,7 +173,7 @@ class qSlicerCoreIOManager:
         scene = slicer.mrmlScene
         if file_name.lower().endswith(".mrb"):
             if not zipfile.is_zipfile(file_name):
-                return _fail(messages, f"{Path(file_name).name} is no scene bundle (or one cut short)")
+                return fail(messages, f"{Path(file_name).name} is no scene bundle (or one cut short)")
             collected = messages if messages is not None else slicer.vtkMRMLMessageCollection()
             with _same_folder():
                 return bool(scene.ReadFromMRB(file_name, clear, collected))
@@ -205,11 +189,11 @@ class qSlicerCoreIOManager:
             return self.saveScene(str(path), properties.get("screenShot"), messages)
         node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
         if node is None:
-            return _fail(messages, f"There is no node {properties['nodeID']}")
+            return fail(messages, f"There is no node {properties['nodeID']}")
         if node.IsA("vtkMRMLStorableNode") and node.GetStorageNode() is None:
             node.AddDefaultStorageNode()
         if not node.IsA("vtkMRMLStorableNode") or node.GetStorageNode() is None:
-            return _fail(messages, f"{node.GetName()} can not be saved to a file")
+            return fail(messages, f"{node.GetName()} can not be saved to a file")
         return self._write(node, node.GetStorageNode(), path, properties, messages)
 
     def saveScene(self, file_name: str, screen_shot: Any = None, messages: Any = None) -> bool:
@@ -252,7 +236,7 @@ class qSlicerCoreIOManager:
     def _export(self, node_id: str, path: Path, properties: Properties, harden: bool, messages: Any) -> bool:
         node = slicer.mrmlScene.GetNodeByID(node_id)
         if node is None:
-            return _fail(messages, f"There is no node {node_id}")
+            return fail(messages, f"There is no node {node_id}")
         copies = slicer.vtkMRMLScene()
         copy = copies.AddNode(node.CreateNodeInstance())
         copy.CopyContent(node)
@@ -266,7 +250,7 @@ class qSlicerCoreIOManager:
             copy.HardenTransform()
         storage = _default_storage(node)
         if storage is None:
-            return _fail(messages, f"{node.GetName()} can not be saved to a file")
+            return fail(messages, f"{node.GetName()} can not be saved to a file")
         copies.AddNode(storage)
         copy.SetAndObserveStorageNodeID(storage.GetID())
         return self._write(copy, storage, path, properties, messages)
@@ -282,7 +266,7 @@ class qSlicerCoreIOManager:
         written = bool(storage.WriteData(node))
         if messages is not None and not written:
             messages.AddMessages(storage.GetUserMessages())
-        return written or _fail(messages, f"{node.GetName()} could not be written to {path.name}")
+        return written or fail(messages, f"{node.GetName()} could not be written to {path.name}")
 
 
 @contextmanager
@@ -293,14 +277,6 @@ def _same_folder() -> Iterator[None]:
         yield
     finally:
         os.chdir(folder)
-
-
-def _fail(messages: Any, text: str) -> bool:
-    if messages is not None:
-        messages.AddMessage(vtk.vtkCommand.ErrorEvent, text)
-    else:
-        logging.getLogger(__name__).error(text)
-    return False
 
 
 def _strings(array: Any) -> list[str]:
@@ -334,105 +310,6 @@ def _is_dicom(path: Path) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return False
-
-
-def _node_name(path: Path, properties: Properties) -> str:
-    known = slicer.app.coreIOManager().extractKnownExtension(path.name)
-    return str(properties.get("name") or path.name[: len(path.name) - len(known)] or path.name)
-
-
-def _load_volume(path: Path, properties: Properties, messages: Any) -> list[Any]:
-    name = _node_name(path, properties)
-    if path.suffix.lower() in PICTURES:
-        volume = _load_picture(path, name, labelmap=bool(properties.get("labelmap")))
-    else:
-        options = sum(bit for key, bit in VOLUME_OPTIONS if properties.get(key, key == "autoWindowLevel"))
-        files = vtk.vtkStringArray()
-        for file_name in properties.get("fileNames", ()):
-            files.InsertNextValue(str(file_name))
-        logic = slicer.app.applicationLogic().GetModuleLogic("Volumes")
-        collected = messages if messages is not None else slicer.vtkMRMLMessageCollection()
-        volume = logic.AddArchetypeVolume(str(path), name, options, files, collected)
-    if volume is None:
-        _fail(messages, f"{path.name} could not be read as a volume")
-        return []
-    display = volume.GetDisplayNode()
-    if display is not None and properties.get("colorNodeID"):
-        display.SetAndObserveColorNodeID(properties["colorNodeID"])
-    if properties.get("show", True):
-        _show_volume(volume)
-    return [volume]
-
-
-def _show_volume(volume: Any) -> None:
-    """Show a volume in all slice views, as Slicer does after loading."""
-    logic = slicer.app.applicationLogic()
-    selection = logic.GetSelectionNode()
-    if volume.IsA("vtkMRMLLabelMapVolumeNode"):
-        selection.SetActiveLabelVolumeID(volume.GetID())
-    else:
-        selection.SetActiveVolumeID(volume.GetID())
-    logic.PropagateVolumeSelection()
-
-
-def _load_picture(path: Path, name: str, *, labelmap: bool) -> Any:
-    """A PNG, JPEG, TIFF or BMP as a volume in Slicer's geometry: pixels of 1 mm, rows and columns along -R and -A."""
-    reader = vtk.vtkImageReader2Factory.CreateImageReader2(str(path))
-    if reader is None:
-        return None
-    reader.SetFileName(str(path))
-    if reader.IsA("vtkTIFFReader"):
-        reader.SetOrientationType(TIFF_FROM_BELOW)
-    reader.Update()
-    image = reader.GetOutput()
-    scalars = image.GetPointData().GetScalars()
-    if scalars is None:
-        return None
-    columns, rows, slices = image.GetDimensions()
-    pixels = vtk_to_numpy(scalars).reshape(slices, rows, columns, -1)[:, ::-1]
-    if pixels.shape[3] == 1:
-        class_name = "vtkMRMLLabelMapVolumeNode" if labelmap else "vtkMRMLScalarVolumeNode"
-        pixels = pixels[..., 0]
-    else:
-        class_name = "vtkMRMLVectorVolumeNode"
-    volume = slicer.mrmlScene.AddNewNodeByClass(class_name, name)
-    slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(pixels))
-    volume.SetIJKToRASDirections(-1, 0, 0, 0, -1, 0, 0, 0, 1)
-    volume.CreateDefaultDisplayNodes()
-    return volume
-
-
-def _load_markups(path: Path, properties: Properties, messages: Any) -> list[Any]:
-    logic = slicer.app.applicationLogic().GetModuleLogic("Markups")
-    collected = messages if messages is not None else slicer.vtkMRMLMessageCollection()
-    ids = logic.LoadMarkups(str(path), _node_name(path, properties), collected)
-    nodes = [slicer.mrmlScene.GetNodeByID(i) for i in (ids or "").split(",") if i]
-    return [node for node in nodes if node is not None]
-
-
-def _load_segmentation(path: Path, properties: Properties, _messages: Any) -> list[Any]:
-    logic = slicer.app.applicationLogic().GetModuleLogic("Segmentations")
-    node = logic.LoadSegmentationFromFile(str(path), True, _node_name(path, properties))
-    return [node] if node is not None else []
-
-
-def _load_by_storage(
-    path: Path, properties: Properties, messages: Any, node_class: str, storage_class: str
-) -> list[Any]:
-    scene = slicer.mrmlScene
-    storage = scene.AddNewNodeByClass(storage_class)
-    storage.SetFileName(str(path))
-    node = scene.AddNewNodeByClass(node_class, _node_name(path, properties))
-    node.SetAndObserveStorageNodeID(storage.GetID())
-    if storage.ReadData(node):
-        if hasattr(node, "CreateDefaultDisplayNodes") and not node.IsA("vtkMRMLTransformNode"):
-            node.CreateDefaultDisplayNodes()
-        return [node]
-    if messages is not None:
-        messages.AddMessages(storage.GetUserMessages())
-    scene.RemoveNode(node)
-    scene.RemoveNode(storage)
-    return []
 
 
 def install(slicer_module: Any) -> qSlicerCoreIOManager:

@@ -78,6 +78,7 @@ def test_at_eight_times_zoom_a_click_lands_on_the_pixel_seen(hand, volume_of, sc
     assert abs(column - row_column[1]) <= 0.1 + step / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["1.25", "2"])
 def test_scaled_screens(scale):
     """The same, in a process of its own, on a screen scaled by 125 % and 200 %."""

@@ -308,6 +308,7 @@ def resident_bytes():
     raise AssertionError("no VmRSS")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize("how", ["remove", "clear"])
 def test_fifty_volumes_closed_leave_nothing(hand, slicer, scene, volume_of, how):
