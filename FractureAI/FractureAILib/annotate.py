@@ -79,6 +79,7 @@ class AnnotatePage(Page):
         self.ui.undoButton.connect("clicked()", self.undo)
         self.ui.nextButton.connect("clicked()", self.next_case)
         self.ui.flagButton.connect("clicked()", self.flag)
+        self.ui.rescueButton.connect("clicked()", self._restore)
         self.ui.restrictionButton.connect("clicked()", self._show_everything)
         session = self.session
         for button, action in (
@@ -194,6 +195,7 @@ class AnnotatePage(Page):
             self.ui.restrictionButton.text = _("{title}: {n}  ✕").format(title=title, n=len(worklist.entries))
         self.ui.restrictionButton.visible = self._restriction is not None
         self.list.show(worklist, self.session.blinded)
+        self._offer_rescue()
         if worklist.problems:
             self.session.say(worklist.problems[0], True)
         if not worklist.entries:
@@ -205,6 +207,27 @@ class AnnotatePage(Page):
             first = worklist.next_open(None) or worklist.following(None)
             if first is not None:
                 self.choose(first.row.id)
+
+    def _offer_rescue(self) -> None:
+        """Offer to save what could not be saved the last time."""
+        kept = self.autosave.rescue.kept(self.session.dataset, self.session.rater)
+        kept = [one for one in kept if self.autosave.unsaved is None or one.radiograph != self.current]
+        self.ui.rescueButton.visible = bool(kept)
+        self.ui.rescueButton.text = _("Save marks on {n} radiographs that were left unsaved").format(n=len(kept))
+
+    def _restore(self) -> None:
+        if not self.flush():
+            return
+        try:
+            saved, left = self.autosave.rescue.restore(self.session.dataset, self.session.rater)
+        except FractureAIError as error:
+            self._say(error)
+            return
+        text = _("{n} saved.").format(n=saved)
+        if left:
+            text += " " + _("{n} were marked anew in the meantime and stay as they are.").format(n=left)
+        self.session.say(text)
+        self.reload()
 
     def _show_only(self, title: str, radiographs) -> None:
         self._restriction = (title, tuple(radiographs))

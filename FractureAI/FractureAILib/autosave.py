@@ -5,6 +5,7 @@ import qt
 from fractureai.dataset import Annotation, Dataset
 from fractureai.errors import DatasetError, FractureAIError, StaleAnnotationError
 from FractureAILib.background import Background
+from FractureAILib.rescue import Rescue
 from FractureAILib.signals import Signal
 
 DELAY_MS = 50
@@ -25,9 +26,11 @@ class Autosave:
             saved it elsewhere: `take_theirs` or `keep_mine`).
         error: why saving failed.
         changed: emitted after each change of state.
+        rescue: keeps on this computer what can not be saved.
     """
 
     def __init__(self) -> None:
+        self.rescue = Rescue()
         self.changed = Signal()
         self.state = NOTHING
         self.error: FractureAIError | None = None
@@ -44,7 +47,7 @@ class Autosave:
 
     def open(self, dataset: Dataset, annotation: Annotation | None) -> None:
         """Take an annotation in hand, as it is on disk; None when there is no file yet. `flush` the last one first."""
-        self._dataset, self.saved = dataset, annotation
+        self._dataset, self.saved, self.error = dataset, annotation, None
         self._revision = annotation.revision if annotation is not None else 0
         self._wanted = None
         self._set(NOTHING)
@@ -57,6 +60,8 @@ class Autosave:
             soon: it may wait for `DELAY_MS` for a newer one (drags, typing).
         """
         self._wanted = annotation
+        if self.state in (STALE, FAILED):
+            self.rescue.keep(self._dataset, annotation, self._revision)
         if self.state == STALE:
             return  # first it must be decided whose marks count
         if not soon:
@@ -106,6 +111,7 @@ class Autosave:
             FractureAIError: the others can not be read.
         """
         theirs = self.theirs()
+        self.rescue.drop(self._dataset, self._wanted)
         self.open(self._dataset, theirs)
         return theirs
 
@@ -139,6 +145,8 @@ class Autosave:
 
     def _succeeded(self, wanted: Annotation, saved: Annotation) -> None:
         self._saving = False
+        if self.error is not None:
+            self.rescue.drop(self._dataset, saved)
         self._revision, self.saved, self.error = saved.revision, saved, None
         if self._wanted is wanted:
             self._wanted = None
@@ -149,6 +157,8 @@ class Autosave:
     def _failed(self, error: FractureAIError) -> None:
         self._saving = False
         self.error = error
+        if self._wanted is not None:
+            self.rescue.keep(self._dataset, self._wanted, self._revision)
         self._set(STALE if isinstance(error, StaleAnnotationError) else FAILED)
 
     def _set(self, state: str) -> None:

@@ -278,3 +278,27 @@ def test_a_click_counts_although_the_mouse_has_not_moved(desk, dataset_folder):
     desk.settle()
     (found,) = desk.stored().landmarks.values()
     assert math.dist(found, desk.pixel_under(point)) < 1.0
+
+
+def test_unsaved_marks_survive_the_end_of_the_program(desk, dataset_folder, tmp_path):
+    desk.open(dataset_folder)
+    marked = desk.page.current
+    dataset_folder.rename(tmp_path / "gone")  # the drive is lost ...
+    desk.key(desk.Qt.Key.Key_2)
+    assert desk.page.autosave.state == "failed"
+    assert "not saved" in desk.page.screen.text().text("alarm")
+    desk.page.autosave._timer.stop()
+    fresh = desk.slicer.modules.fractureai.createNewWidgetRepresentation()  # ... the program ends, another one starts
+    widget = fresh.self()
+    (tmp_path / "gone").rename(dataset_folder)
+    widget.session.rater = "AM"
+    page = widget.pages[0]
+    assert widget.session.dataset_actions.open(str(dataset_folder))
+    desk.wait(lambda: page.editor.annotation is not None)
+    assert not page.ui.rescueButton.isHidden()
+    assert Dataset.open(dataset_folder).annotation(marked, "AM") is None
+    page.ui.rescueButton.click()
+    desk.wait(lambda: page.ui.rescueButton.isHidden())
+    assert Dataset.open(dataset_folder).annotation(marked, "AM").label == "fracture"
+    widget.cleanup()
+    desk.page.autosave.take_theirs()
