@@ -4,6 +4,7 @@ The names, the text in which values are kept and the errors follow Slicer 5.12, 
 offered: widgets made from types (`createGui`), and the range types.
 """
 
+from . import containers  # noqa: F401 - makes its serializers known
 from .annotations import (
     Choice,
     Decimals,
@@ -20,9 +21,10 @@ from .annotations import (
     splitAnnotations,
     unannotatedType,
 )
-from .connectors import GuiConnector, createGuiConnector, getNodeTypes, isNodeOrUnionOfNodes, parameterNodeGuiConnector
+from .connectors import GuiConnector, createGuiConnector, parameterNodeGuiConnector
 from .packs import isParameterPack, nestedParameterNames, parameterPack
 from .serializers import Serializer, ValidatedSerializer, parameterNodeSerializer
+from .widgets import getNodeTypes, isNodeOrUnionOfNodes
 from .wrapper import (
     SlicerParameterNamePropertyName,
     findChildWidgetForParameter,

@@ -13,9 +13,10 @@ import slicer
 import vtk
 
 from .annotations import Default, split_default, split_name, splitAnnotations, unannotatedType
-from .connectors import GuiConnector, createGuiConnector, pack_widgets
+from .connectors import GuiConnector, createGuiConnector
 from .packs import check_member
 from .serializers import ValidatedSerializer, create_serializer
+from .widgets import pack_widgets
 
 SlicerParameterNamePropertyName = "SlicerParameterName"
 
