@@ -1,7 +1,6 @@
 """The page Read: open a study, have a model read it, see how sure it is and where it looked, agree or disagree."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import qt
@@ -11,7 +10,8 @@ from slicer.util import VTKObservationMixin
 
 from fractureai.errors import FractureAIError
 from fractureai.scene.reading import ReadingNodes, Verdict
-from FractureAILib import dialogs, reading_log, reading_text, stages, style
+from FractureAILib import opinions, reading_text, stages, style
+from FractureAILib.engine_line import EngineLine
 from FractureAILib.engine_link import MissingPackagesError
 from FractureAILib.hold_key import HoldKey
 from FractureAILib.image_texts import ImageTexts
@@ -21,14 +21,13 @@ from FractureAILib.overlay_panel import OverlayPanel
 from FractureAILib.pages import Page
 from FractureAILib.reading_run import ReadingRun
 from FractureAILib.reading_view import ReadingView
+from FractureAILib.resize_filter import ResizeFilter
 from FractureAILib.shortcuts import Action
 from FractureAILib.studies import OpenStudy
 from FractureAILib.study_panel import BOTH, StudyPanel
 from FractureAILib.study_screen import StudyScreen
 from FractureAILib.study_source import Case
 from FractureAILib.verdict_panel import VerdictPanel
-
-RESIZE_DELAY_MS = 60
 
 
 class ReadPage(Page, VTKObservationMixin):
@@ -73,17 +72,17 @@ class ReadPage(Page, VTKObservationMixin):
         self.texts = ImageTexts(self.screen)
         self.verdicts = VerdictPanel(ui, self._store, lambda: session.rater)
         self.models = ModelChoice(ui.modelCombo, session, self._no_models)
+        self.line = EngineLine(ui.engineLabel, ui.retryButton, session.engine)
         self.install = InstallBox(ui, session.engine, self._installed)
         self.run = ReadingRun(session.engine, self._run_changed)
         self._hold = HoldKey(qt.Qt.Key_Space, lambda: self.overlay.hide_all(False))
-        self._resized = _ResizeFilter(self._draw_again)
+        self._resized = ResizeFilter(self._draw_again)
         self.widget.installEventFilter(self._resized)
         ui.readButton.connect("clicked()", self.read)
         ui.cancelButton.connect("clicked()", self.cancel)
-        ui.retryButton.connect("clicked()", self.retry)
         ui.viewsCombo.connect("currentIndexChanged(int)", lambda _index: self._show_images())
         ui.readingsCombo.connect("activated(int)", self._choose_reading)
-        ui.exportButton.connect("clicked()", self.export_log)
+        ui.exportButton.connect("clicked()", lambda: opinions.export(session, self.widget))
         ui.removeStudyButton.connect("clicked()", self.close_study)
         for name in ("", "PA", "LAT"):
             ui.givenViewCombo.addItem(name or _("unknown"), name)
@@ -94,8 +93,6 @@ class ReadPage(Page, VTKObservationMixin):
         session.engine.state_changed.connect(self._engine_changed)
         session.blinded_changed.connect(self._blinded_changed)
         session.dataset_changed.connect(self._dataset_changed)
-        self._retry = None
-        self._error = ""
         self._show_reading(None)
         self._update()
 
@@ -153,7 +150,7 @@ class ReadPage(Page, VTKObservationMixin):
         """Show a case; its radiographs are read in the background."""
         self.run.cancel()
         self.verdicts.flush()
-        self._clear_error()
+        self.line.clear()
         before, self.study = self.study, OpenStudy(case)
         if before is not None and before.case is not case:
             before.leave()
@@ -215,7 +212,7 @@ class ReadPage(Page, VTKObservationMixin):
         """Have the chosen model read the study."""
         if self.study is None or not self._may_read():
             return
-        self._clear_error()
+        self.line.clear()
         self.install.hide()
         given_view = self.ui.givenViewCombo.itemData(self.ui.givenViewCombo.currentIndex) or None
         self.run.start(self.study.case, self.models.model, given_view if self.study.view_is_unknown else None)
@@ -226,18 +223,11 @@ class ReadPage(Page, VTKObservationMixin):
             self.run.cancel()
             self.session.say(_("Reading cancelled."))
 
-    def retry(self) -> None:
-        """Try again what failed."""
-        again, self._retry = self._retry, None
-        self._clear_error()
-        if self.session.engine.state == "failed":
-            self.session.engine.retry()
-        if again is not None:
-            again()
-        self._update()
-
     def _run_changed(self) -> None:
         run = self.run
+        if run.is_running and run.stage is not None:
+            self._show_stage()
+            return
         if run.state == "failed":
             if isinstance(run.error, MissingPackagesError):
                 self.install.ask(run.error.what)
@@ -292,47 +282,7 @@ class ReadPage(Page, VTKObservationMixin):
         self.verdicts.show(self.study.verdict(self.session.rater, model), model)
 
     def _store(self, verdict: Verdict) -> str:
-        """Store an opinion in the scene and in the log; return the sentence about it."""
-        from FractureAILib.verdict_panel import stored_text
-
-        self.study.store(verdict)
-        path = self.log_path()
-        if path is None:
-            return _(
-                "{stored} in the scene. Choose a file for the reading log in the settings to keep it there, too."
-            ).format(stored=stored_text(verdict))
-        try:
-            reading_log.append(path, reading_log.entry(self.nodes.reading, verdict))
-        except FractureAIError as error:
-            return _("Stored in the scene, but not in the log. {error}").format(error=error)
-        return stored_text(verdict)
-
-    def log_path(self) -> Path | None:
-        """Return the file of the reading log: as set, else in the open dataset's folder; None without either."""
-        if self.session.settings.reading_log:
-            return Path(self.session.settings.reading_log)
-        dataset = self.session.dataset
-        return Path(dataset.folder) / reading_log.FILE_NAME if dataset is not None else None
-
-    def export_log(self) -> None:
-        """Write all stored opinions as a table: those of the log, or without a log those in the scene."""
-        target = dialogs.ask_new_file(self.widget, _("Export the opinions on readings"), "readings.csv", "csv")
-        if not target:
-            return
-        try:
-            path = self.log_path()
-            count = reading_log.export_csv(path, target) if path is not None else self._export_scene(target)
-        except FractureAIError as error:
-            self.session.say(str(error), True)
-        else:
-            self.session.say(_("{n} opinions written to {file}.").format(n=count, file=target))
-
-    def _export_scene(self, target: str) -> int:
-        from fractureai.scene.reading import verdicts, verdicts_csv
-
-        listed = verdicts()
-        reading_log.write_table(target, verdicts_csv(listed))
-        return len(listed)
+        return opinions.store(self.session, self.study, self.nodes.reading, verdict)
 
     # --- keys ---
 
@@ -425,9 +375,7 @@ class ReadPage(Page, VTKObservationMixin):
         ui.readButton.text = _("Read again") if has_reading else _("Read")
         self._swap_buttons(running)
         ui.progressBox.visible = running
-        if running:
-            ui.stagesLabel.text = stages.stages_text(self.run.stage)
-            ui.progressBar.setValue(stages.stage_number(self.run.stage))
+        self._show_stage()
         for box in (ui.overlayBox, ui.verdictBox):
             box.visible = has_reading and not running
         ui.readingsBox.visible = study is not None and study.is_whole
@@ -438,7 +386,11 @@ class ReadPage(Page, VTKObservationMixin):
         ui.givenViewLabel.visible = ui.givenViewCombo.visible = unknown
         ui.studyLabel.text = self._about_study()
         ui.studyLabel.visible = bool(ui.studyLabel.text)
-        self._update_engine_line()
+        self.line.update()
+
+    def _show_stage(self) -> None:
+        self.ui.stagesLabel.text = stages.stages_text(self.run.stage)
+        self.ui.progressBar.setValue(stages.stage_number(self.run.stage))
 
     def _swap_buttons(self, running: bool) -> None:
         """Offer Read or Cancel; the keyboard's focus goes from the one to the other, not to somewhere else."""
@@ -461,7 +413,7 @@ class ReadPage(Page, VTKObservationMixin):
         if study is None:
             return ""
         if not study.is_whole:
-            return "" if self._error else _("Opening the radiographs ...")
+            return "" if self.line.error else _("Opening the radiographs ...")
         lines = []
         if not study.case.headers:
             lines.append(_("This study came with the scene; open its files to have it read again."))
@@ -474,20 +426,7 @@ class ReadPage(Page, VTKObservationMixin):
     def _engine_changed(self, state: str, _sentence: str) -> None:
         if state == "ready":
             self.models.refresh()
-        self._update_engine_line()
-
-    def _update_engine_line(self) -> None:
-        engine, label = self.session.engine, self.ui.engineLabel
-        marks = {"off": "○", "installing": "◔", "starting": "◔", "ready": "●", "failed": "▲"}
-        colours = {"ready": style.DONE, "failed": style.ALARM}
-        if self._error:
-            mark, text, colour = "▲", self._error, style.ALARM
-        else:
-            mark, text = marks[engine.state], engine.sentence or _("The engine starts when it is needed")
-            colour = colours.get(engine.state)
-        dot = f'<span style="color:{style.text_colour(label, colour)};">{mark}</span>' if colour else mark
-        label.text = f"<small>{dot} {text}</small>"
-        self.ui.retryButton.visible = bool(self._retry) or engine.state == "failed"
+        self.line.update()
 
     def _installed(self) -> None:
         self.session.engine.start()
@@ -497,38 +436,14 @@ class ReadPage(Page, VTKObservationMixin):
         self._fail(error, None)
 
     def _no_models(self, error: FractureAIError) -> None:
-        if not self._error:  # the list of models matters less than a reading that failed
+        if not self.line.error:  # the list of models matters less than a reading that failed
             self._fail(error, self.models.refresh)
 
-    def _fail(self, error: FractureAIError, retry) -> None:
-        self._error, self._retry = str(error), retry
+    def _fail(self, error: FractureAIError, again) -> None:
+        self.line.fail(str(error), again)
         self._update()
-
-    def _clear_error(self) -> None:
-        self._error, self._retry = "", None
 
     def _draw_again(self) -> None:
         """The panel has another width: what is painted is painted again."""
         self.view.draw()
         self.overlay.draw_legend()
-
-
-class _ResizeFilter(qt.QObject):
-    """Notices that a widget has another size or other colours."""
-
-    def __init__(self, changed) -> None:
-        qt.QObject.__init__(self)
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(RESIZE_DELAY_MS)
-        self._timer.connect("timeout()", changed)
-
-    def stop(self) -> None:
-        """Tell nothing any more."""
-        self._timer.stop()
-
-    def eventFilter(self, _watched, event):  # noqa: N802
-        """Qt's hook."""
-        if event.type() in (qt.QEvent.Resize, qt.QEvent.PaletteChange):
-            self._timer.start()
-        return False

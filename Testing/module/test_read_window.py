@@ -268,9 +268,9 @@ def test_opinions_are_kept_with_time_and_reader(room, dataset_folder, studies, t
     assert log[-1]["model"] == studies["positive"][1].model
     assert log[-1]["probability"] == pytest.approx(studies["positive"][1].probability, abs=1e-6)
     assert log[-1]["time"].endswith("+00:00")
-    from FractureAILib import reading_log
+    from FractureAILib import opinions
 
-    assert reading_log.export_csv(room.page.log_path(), tmp_path / "out.csv") == 2
+    assert opinions.export_to(desk.session, tmp_path / "out.csv") == 2
     assert "old fracture, head" in (tmp_path / "out.csv").read_text("utf-8-sig")
 
 
