@@ -8,7 +8,7 @@ from fractureai.dataset import Annotation
 from fractureai.errors import FractureAIError
 from fractureai.radiograph import Radiograph
 from FractureAILib import style
-from FractureAILib.annotate_keys import annotate_actions, button_texts
+from FractureAILib.annotate_keys import annotate_actions, name_buttons
 from FractureAILib.autosave import FAILED, STALE, Autosave
 from FractureAILib.case import Case
 from FractureAILib.editor import Editor
@@ -19,8 +19,9 @@ from FractureAILib.labels_panel import LabelsPanel
 from FractureAILib.landmarks_panel import LandmarksPanel
 from FractureAILib.loader import Loader
 from FractureAILib.pages import Page
-from FractureAILib.proposals import Proposals, points_of
+from FractureAILib.proposals import Proposals, disagreements, points_of
 from FractureAILib.regions_panel import RegionsPanel
+from FractureAILib.rescue import restored_text
 from FractureAILib.saved_line import SavedLine
 from FractureAILib.screen import Screen
 from FractureAILib.worklist import WorklistPanel
@@ -91,9 +92,9 @@ class AnnotatePage(Page):
         session.guards.append(self.flush)
         session.dataset_changed.connect(self._dataset_changed)
         session.rater_changed.connect(self._rater_changed)
-        session.blinded_changed.connect(self.reload)
+        session.blinded_changed.connect(self._blinded_changed)
         session.show_radiographs.connect(self._show_only)
-        session.model_changed.connect(self.proposals.forget)
+        session.model_changed.connect(self._model_changed)
         session.engine.state_changed.connect(lambda *_state: self._ask_for_proposals())
         self._dataset_changed()
 
@@ -101,7 +102,7 @@ class AnnotatePage(Page):
         """The page comes to the front: keys work, the radiograph is shown again."""
         super().enter()
         self._entered = True
-        self._name_keys()
+        name_buttons(self)
         interaction = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
         if self._mode_tag is None and interaction is not None:
             self._mode_tag = interaction.AddObserver(interaction.InteractionModeChangedEvent, self._mode_changed)
@@ -110,14 +111,6 @@ class AnnotatePage(Page):
         elif self.case is not None:
             self.screen.show_again()
             show_image_text(self.screen, self.case, self.editor.annotation)
-
-    def _name_keys(self) -> None:
-        """Write the keys on the buttons, as they are set now."""
-        for action in self.shortcuts.actions:
-            if action.name in (texts := button_texts()):
-                name, text = texts[action.name]
-                key = self.shortcuts.keys(action).replace("Return", _("Enter"))
-                getattr(self.ui, name).text = _("{text} ({key})").format(text=text, key=key)
 
     def exit(self) -> None:
         """The page is left: everything is saved, keys and observers go."""
@@ -181,9 +174,25 @@ class AnnotatePage(Page):
         self._show_case_state()
         self.reload()
 
+    def _blinded_changed(self) -> None:
+        self._forget_proposals()
+        self._ask_for_proposals()
+        self.reload()
+
+    def _model_changed(self) -> None:
+        self.proposals.forget()
+        self._forget_proposals()
+        self._ask_for_proposals()
+
+    def _forget_proposals(self) -> None:
+        self.proposals.cancel()
+        self.landmarks.propose({})
+        self.labels.warn([])
+
     def _rater_changed(self) -> None:
         self.editor.history.clear()
         self.editor.close()
+        self._forget_proposals()
         self._show_case_state()
         self.reload()
 
@@ -223,10 +232,7 @@ class AnnotatePage(Page):
         except FractureAIError as error:
             self._say(error)
             return
-        text = _("{n} saved.").format(n=saved)
-        if left:
-            text += " " + _("{n} were marked anew in the meantime and stay as they are.").format(n=left)
-        self.session.say(text)
+        self.session.say(restored_text(saved, left))
         self.reload()
 
     def _show_only(self, title: str, radiographs) -> None:
@@ -419,19 +425,10 @@ class AnnotatePage(Page):
         def answered(answer) -> None:
             if self.case is not None and self.case.row.id == row:
                 self.landmarks.propose(points_of(answer))
-                self._warn(answer)
+                annotation = self.editor.annotation
+                self.labels.warn(disagreements(answer, self.case.view(annotation), self.case.side(annotation)))
 
         self.proposals.ask(self.case, self.case.view(self.editor.annotation), answered)
-
-    def _warn(self, answer) -> None:
-        annotation = self.editor.annotation
-        said = []
-        view, side = answer.get("view_suggested"), answer.get("side_suggested")
-        if view and view != self.case.view(annotation):
-            said.append(_("The model sees the view {view}.").format(view=view))
-        if side and side != self.case.side(annotation):
-            said.append(_("The model sees a {side} wrist.").format(side=_("left") if side == "L" else _("right")))
-        self.labels.warn(said)
 
     def _say(self, what) -> None:
         self.session.say(str(what), isinstance(what, Exception))

@@ -38,9 +38,9 @@ def annotate_actions(page) -> list[Action]:
     ]
 
 
-def button_texts() -> dict[str, tuple[str, str]]:
-    """Return action -> (button, its text), for the buttons that show their key."""
-    return {
+def name_buttons(page) -> None:
+    """Write the keys on the buttons of the annotation page, as they are set now."""
+    texts = {
         "PlaceLandmarks": ("placeButton", _("place")),
         "MirrorLandmarks": ("mirrorButton", _("mirror")),
         "AcceptProposals": ("acceptButton", _("accept")),
@@ -50,6 +50,11 @@ def button_texts() -> dict[str, tuple[str, str]]:
         "Flag": ("flagButton", _("flag")),
         "NextCase": ("nextButton", _("next case")),
     }
+    for action in page.shortcuts.actions:
+        if action.name in texts:
+            name, text = texts[action.name]
+            key = page.shortcuts.keys(action).replace("Return", _("Enter"))
+            getattr(page.ui, name).text = _("{text} ({key})").format(text=text, key=key)
 
 
 def _label(page, number: int) -> None:

@@ -86,6 +86,8 @@ class LandmarksPanel:
 
     def propose(self, points: Mapping[str, Point]) -> None:
         """Show where a model would put the landmarks, as ghosts that can be dragged; empty for none."""
+        if self.case is None:
+            return
         self.proposals = self._of_profile(points)
         if self._ghosts is not None:
             self._unobserve(self._ghosts)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from slicer.i18n import tr as _
+
 from fractureai.errors import FractureAIError
 from FractureAILib.background import Task
 from FractureAILib.case import Case
@@ -63,6 +65,17 @@ class Proposals:
 def points_of(answer: dict[str, Any]) -> dict[str, tuple[float, float]]:
     """Return name -> (row, col) of an answer."""
     return {mark["name"]: (float(mark["row"]), float(mark["col"])) for mark in answer.get("landmarks") or ()}
+
+
+def disagreements(answer: dict[str, Any], view: str, side: str) -> list[str]:
+    """Return sentences on what the model sees otherwise than it was decided."""
+    said = []
+    suggested_view, suggested_side = answer.get("view_suggested"), answer.get("side_suggested")
+    if suggested_view and suggested_view != view and (suggested_view, view) != ("PA", "AP"):
+        said.append(_("The model sees the view {view}.").format(view=suggested_view))
+    if suggested_side and suggested_side != side:
+        said.append(_("The model sees a {side} wrist.").format(side=_("left") if suggested_side == "L" else _("right")))
+    return said
 
 
 def _no_proposal(_error: FractureAIError) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import qt
+from slicer.i18n import tr as _
 
 from fractureai.dataset import Annotation, Dataset, annotation_from_json, annotation_to_json
 from fractureai.dataset.files import write_atomically
@@ -72,6 +73,14 @@ class Rescue:
     def _path(self, dataset: Dataset, annotation: Annotation) -> Path:
         key = f"{dataset.folder}\n{annotation.rater}\n{annotation.radiograph}"
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def restored_text(saved: int, left: int) -> str:
+    """Return what `Rescue.restore` did, in words."""
+    text = _("{n} saved.").format(n=saved)
+    if left:
+        text += " " + _("{n} were marked anew in the meantime and stay as they are.").format(n=left)
+    return text
 
 
 def default_folder() -> Path:

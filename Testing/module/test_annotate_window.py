@@ -302,3 +302,61 @@ def test_unsaved_marks_survive_the_end_of_the_program(desk, dataset_folder, tmp_
     assert Dataset.open(dataset_folder).annotation(marked, "AM").label == "fracture"
     widget.cleanup()
     desk.page.autosave.take_theirs()
+
+
+def test_proposals_are_ghosts_to_drag_or_accept(desk, dataset_folder):
+    desk.open(dataset_folder)
+    truth = desk.truth().landmarks
+    proposed = {name: (row + 30, col + 20) for name, (row, col) in truth.items()}
+    desk.page.landmarks.propose(proposed)
+    desk.page.labels.warn(["The model sees a left wrist."])
+    assert desk.stored() is None  # a proposal is no mark
+    name, (row, col) = next(iter(proposed.items()))
+    end = desk.point_of(row - 60, col + 10)
+    target = desk.pixel_under(end)
+    desk.drag(desk.point_of(row, col), end)
+    desk.settle(0.2)
+    assert math.dist(desk.stored().landmarks[name], target) < 2.0
+    names = desk.page.case.profile(desk.page.editor.annotation).landmark_names
+    _holder, _button, distance, _redo = desk.page.landmarks.rows._rows[names.index(name)]
+    mm = math.dist(target, proposed[name]) * desk.page.case.radiograph.spacing_mm[0]
+    assert float(distance.text.split()[0]) == pytest.approx(mm, abs=0.5)
+    desk.key(desk.Qt.Key.Key_A, widget=desk.view)
+    marks = desk.stored().landmarks
+    assert math.dist(marks[name], target) < 2.0  # what was placed stays
+    assert all(math.dist(marks[other], proposed[other]) < 0.1 for other in proposed if other != name)
+    desk.press(desk.widget.ui.blindedButton)
+    assert desk.page.landmarks.proposals == {}
+    assert desk.ui.acceptButton.isHidden()
+    assert desk.ui.viewWarning.isHidden()
+
+
+def test_reload_leaves_nothing_behind(desk, dataset_folder):
+    import threading
+
+    from PySide6.QtGui import QShortcut
+
+    from fractureai.scene import nodes
+
+    def left() -> tuple[int, int]:
+        threads = [t for t in threading.enumerate() if t.name.startswith("FractureAI") and t.is_alive()]
+        return len(desk.window.findChildren(QShortcut)), len(threads)
+
+    desk.panel.exit()
+    desk.settle(0.2)
+    before = left()
+    for _time in range(3):
+        panel = desk.slicer.modules.fractureai.createNewWidgetRepresentation()
+        panel.enter()
+        widget = panel.self()
+        widget.session.rater = "AM"
+        widget.session.dataset_actions.open(str(dataset_folder))
+        page = widget.pages[0]
+        desk.wait(lambda page=page: page.case is not None)
+        panel.exit()
+        widget.cleanup()
+        panel.deleteLater()
+        desk.settle(0.3)
+    desk.wait(lambda: left() <= before)
+    assert not list(nodes.nodes_of_kind("radiograph"))
+    assert not desk.slicer.util.getNodesByClass("vtkMRMLMarkupsNode")
