@@ -8,6 +8,7 @@ import signal
 
 import numpy as np
 import pytest
+
 from fractureai.dataset import Dataset
 from fractureai.geometry import crop_matrix
 from fractureai.inference import Pipeline
