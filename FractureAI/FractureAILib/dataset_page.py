@@ -17,6 +17,7 @@ from FractureAILib.dataset_work import (
     check_dataset,
     export,
     facts_of,
+    radiograph_of,
 )
 from FractureAILib.dialogs import ask_folder, ask_new_file
 from FractureAILib.pages import Page
@@ -165,6 +166,14 @@ class DatasetPage(Page):
         table.verticalHeader().setVisible(False)
         table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
         table.setTextElideMode(qt.Qt.ElideMiddle)
+        table.connect("cellActivated(int,int)", self._problem_chosen)
+        table.toolTip = _("Enter or double click: show the radiograph")
+
+    def _problem_chosen(self, row: int, _column: int) -> None:
+        dataset, problem = self.session.dataset, self.problems[row]
+        radiograph = radiograph_of(dataset, problem) if dataset is not None else None
+        if radiograph is not None:
+            self.session.show_radiographs.emit(problem.text, (radiograph,))
 
     def _list_problems(self, problems: tuple) -> None:
         self.problems = problems

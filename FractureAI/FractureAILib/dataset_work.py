@@ -81,6 +81,15 @@ def check_dataset(dataset: Dataset, task: Task) -> tuple[Problem, ...]:
     return check(dataset, progress=lambda done, total: task.report((done, total)))
 
 
+def radiograph_of(dataset: Dataset, problem: Problem) -> str | None:
+    """Return the id of the radiograph that a problem of `check` is about; None for one of the whole dataset."""
+    for row in dataset.radiographs:
+        marks = dataset.annotation_path(row.id, "anybody").name
+        if problem.file == dataset.image_path(row) or problem.file.name == marks:
+            return row.id
+    return None
+
+
 def export(
     dataset: Dataset,
     kind: str,

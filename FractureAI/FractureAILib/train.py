@@ -16,7 +16,7 @@ from FractureAILib.train_curves import Curves, fits_of
 from FractureAILib.train_plan import TrainPlan
 from FractureAILib.train_results import TrainResults
 from FractureAILib.train_run import TrainRun
-from FractureAILib.train_texts import ended_text, numbers_text, progress_text, state_text, when_text
+from FractureAILib.train_texts import ended_text, numbers_text, plain, progress_text, state_text, when_text
 
 FOLLOW = ""
 """Data of the first line in the list of fits: show the one that runs."""
@@ -267,7 +267,7 @@ class TrainPage(Page):
         box.clear()
         box.addItem(follow, FOLLOW)
         for fit in fits:
-            box.addItem(fit, fit)
+            box.addItem(plain(fit), fit)
         box.setCurrentIndex(max(0, box.findData(before)))
         box.blockSignals(False)
 

@@ -9,6 +9,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from FractureAILib.style import ALARM, DONE, MODEL
+from FractureAILib.train_texts import plain
 
 LAYOUT = 5470
 """Number of the layout with the two plot views; far from Slicer's own and from those of common extensions."""
@@ -45,8 +46,8 @@ class Curves:
         self._make_nodes()
         self._fill(entries)
         metric = str(entries[-1].get("metric_name") or "") if entries else ""
-        self._entitle("LossChart", _("{fit}: loss").format(fit=fit), _("loss"))
-        self._entitle("MetricChart", f"{fit}: {metric or _('metric')}", metric or _("metric"))
+        self._entitle("LossChart", f"{plain(fit)}: {_('loss')}", _("loss"))
+        self._entitle("MetricChart", f"{plain(fit)}: {metric or _('metric')}", metric or _("metric"))
         self._connect_views()
 
     def show_layout(self) -> None:

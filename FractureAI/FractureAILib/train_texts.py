@@ -80,12 +80,17 @@ def duration(seconds: float) -> str:
     return _("{hours} h {minutes:02d} min").format(hours=hours, minutes=minutes)
 
 
+def plain(text: str) -> str:
+    """Return what the engine calls a fit or a step in words that need no knowledge of its networks."""
+    return text.replace("localizer", _("landmarks")).replace("classifier", _("fractures"))
+
+
 def progress_text(job: Mapping[str, Any]) -> str:
     """Return what is going on and how long it may take."""
     if job.get("state") == "queued":
         return _("Waiting until the device is free ...")
     progress = job.get("progress") or {}
-    text = str(progress.get("text") or _("Starting ..."))
+    text = plain(str(progress.get("text") or _("Starting ...")))
     left = progress.get("seconds_left")
     return text if left is None else _("{text} - about {time} left").format(text=text, time=duration(float(left)))
 

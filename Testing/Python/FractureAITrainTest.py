@@ -98,7 +98,7 @@ class FractureAITrainTest(unittest.TestCase):
             slicer.mrmlScene.GetSingletonNode(tag, "vtkMRMLPlotViewNode").GetPlotChartNode().GetTitle()
             for tag in (LOSS_VIEW, METRIC_VIEW)
         ]
-        assert titles == ["PA localizer: loss", "PA localizer: AUROC"]
+        assert titles == ["PA landmarks: loss", "PA landmarks: AUROC"]
         curves.hide_layout()
         assert manager.layout == before
         curves.remove()

@@ -52,6 +52,11 @@ def test_check_lists_every_problem(desk, page, dataset_folder):
     assert "errors: 1," in page.ui.checkLabel.text
     texts = [page.ui.problemsTable.item(row, 1).text() for row in range(page.ui.problemsTable.rowCount)]
     assert any("is missing" in text for text in texts)
+    shown = []
+    desk.session.show_radiographs.connect(lambda *what: shown.append(what))
+    page.ui.problemsTable.setCurrentCell(next(i for i, text in enumerate(texts) if "is missing" in text), 0)
+    desk.key(desk.Qt.Key.Key_Return, widget=page.ui.problemsTable)
+    assert [radiographs for _title, radiographs in shown] == [(rows[0].id,)]
 
 
 def test_the_archive_is_whole_and_its_command_trains_on_it(desk, page, tmp_path):

@@ -49,6 +49,12 @@ def recipe(tmp_path):
     return path
 
 
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch):
+    """Networks as small as these only wait for each other's threads, above all where tests share the processors."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture
 def page(desk, tmp_path):
     """The page Train in front; jobs and models go to a folder of the test."""
