@@ -35,6 +35,7 @@ __all__ = [
     "add_study",
     "apply_window",
     "display_window",
+    "exact_image",
     "find_radiograph",
     "find_study_item",
     "pixel_to_ras",
@@ -63,7 +64,9 @@ _NARROW = 1e-3
 """The narrowest window, for one that is a mere threshold (DICOM allows a width of 1)."""
 
 
-def add_radiograph(radiograph: Radiograph, *, name: str | None = None, study_item: int | None = None) -> Node:
+def add_radiograph(
+    radiograph: Radiograph, *, name: str | None = None, study_item: int | None = None, image: Any = None
+) -> Node:
     """Add a radiograph to the scene.
 
     The voxels are ``radiograph.pixels`` exactly, in the smallest type of uint8, int16, uint16 and float32 that holds
@@ -74,6 +77,7 @@ def add_radiograph(radiograph: Radiograph, *, name: str | None = None, study_ite
         name: of the node; by default view and side, for example ``PA left``.
         study_item: the hierarchy item of its study (`add_study`); by default the study of its Study Instance UID, made
             where there is none yet.
+        image: its voxels, when they were prepared before (`exact_image`).
 
     Returns:
         vtkMRMLScalarVolumeNode; i = col, j = row, ijkToRAS = diag(-column spacing, -row spacing, 1), spacing 1 where
@@ -85,7 +89,7 @@ def add_radiograph(radiograph: Radiograph, *, name: str | None = None, study_ite
     volume.SetIJKToRASDirections(-1, 0, 0, 0, -1, 0, 0, 0, 1)
     volume.SetSpacing(col_mm, row_mm, 1.0)
     _describe(volume, radiograph)
-    volume.SetAndObserveImageData(_exact_image(radiograph.pixels))
+    volume.SetAndObserveImageData(exact_image(radiograph.pixels) if image is None else image)
     volume.SetAndObserveDisplayNodeID(_add_display(volume, radiograph).GetID())
     scene().AddNode(volume)
     if study_item is None and radiograph.study_instance_uid:
@@ -326,8 +330,11 @@ def _study_name(study_date: str) -> str:
     return f"Study {study_date[:4]}-{study_date[4:6]}-{study_date[6:]}"
 
 
-def _exact_image(pixels: npt.NDArray[np.float32]) -> Any:
-    """Return a vtkImageData of the smallest scalar type that holds the pixels exactly."""
+def exact_image(pixels: npt.NDArray[np.float32]) -> Any:
+    """Return a vtkImageData of the smallest scalar type that holds the pixels exactly.
+
+    Touches neither the scene nor any node, so it may run on another thread.
+    """
     flat = np.ascontiguousarray(pixels).reshape(-1)
     sample = flat[:: max(1, flat.size // 4096)]
     low, high = sample.min(), sample.max()
