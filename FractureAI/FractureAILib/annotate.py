@@ -6,7 +6,6 @@ from slicer.i18n import tr as _
 
 from fractureai.dataset import Annotation
 from fractureai.errors import FractureAIError
-from fractureai.radiograph import Radiograph
 from FractureAILib import style
 from FractureAILib.annotate_keys import annotate_actions, name_buttons
 from FractureAILib.autosave import FAILED, STALE, Autosave
@@ -17,7 +16,7 @@ from FractureAILib.hold_key import HoldKey
 from FractureAILib.image_text import show_image_text, show_problem
 from FractureAILib.labels_panel import LabelsPanel
 from FractureAILib.landmarks_panel import LandmarksPanel
-from FractureAILib.loader import Loader
+from FractureAILib.loader import Loaded, Loader
 from FractureAILib.pages import Page
 from FractureAILib.proposals import Proposals, disagreements, points_of
 from FractureAILib.regions_panel import RegionsPanel
@@ -347,12 +346,12 @@ class AnnotatePage(Page):
         self.ui.problemLabel.visible = False
         self.loader.get(self.session.dataset.row(self.current), self._read, self._not_read)
 
-    def _read(self, radiograph: Radiograph) -> None:
+    def _read(self, loaded: Loaded) -> None:
         if not self._entered:
             return
         dataset, row = self.session.dataset, self.session.dataset.row(self.current)
-        volume = self.screen.show_one(radiograph)
-        self.case = Case(dataset, row, radiograph, volume)
+        volume = self.screen.show_one(loaded.radiograph, image=loaded.image)
+        self.case = Case(dataset, row, loaded.radiograph, volume)
         annotation = self.editor.annotation or Annotation(self.current, "nobody")
         for panel in (self.landmarks, self.labels, self.regions):
             panel.open(self.case, annotation)

@@ -69,22 +69,23 @@ class Screen:
         self._texts: dict[str, ViewText] = {}
         self._window = 0
 
-    def show_one(self, radiograph: Radiograph, *, name: str | None = None, turns: int = 0):
+    def show_one(self, radiograph: Radiograph, *, name: str | None = None, turns: int = 0, image=None):
         """Show one radiograph, whole and upright, with the header's window.
 
         Args:
             radiograph: what was read.
             name: of its node; by default view and side.
             turns: quarter turns, see `fractureai.scene.views.fit`.
+            image: its voxels, when they were prepared before, see `fractureai.scene.radiograph.exact_image`.
 
         Returns:
             Its volume node. The radiographs this screen showed before leave the scene, with their marks.
         """
-        return self._show({FIRST: (radiograph, turns)}, name)[0]
+        return self._show({FIRST: (radiograph, turns, image)}, name)[0]
 
     def show_pair(self, first: Radiograph, second: Radiograph, *, turns: tuple[int, int] = (0, 0)):
         """Show two radiographs side by side; returns their volume nodes; otherwise like `show_one`."""
-        return self._show({FIRST: (first, turns[0]), SECOND: (second, turns[1])}, None)
+        return self._show({FIRST: (first, turns[0], None), SECOND: (second, turns[1], None)}, None)
 
     def volume(self, sop_instance_uid: str):
         """Return the volume node of a radiograph in the scene, or None."""
@@ -220,8 +221,8 @@ class Screen:
         old, self._shown = self._shown, {}
         self._window = 0
         volumes = []
-        for view_name, (radiograph, turns) in wanted.items():
-            volume = scene_radiograph.add_radiograph(radiograph, name=name)
+        for view_name, (radiograph, turns, image) in wanted.items():
+            volume = scene_radiograph.add_radiograph(radiograph, name=name, image=image)
             volumes.append(volume)
             logic = self.logic(view_name)
             if logic is not None:
