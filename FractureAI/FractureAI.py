@@ -103,6 +103,7 @@ class FractureAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._addPage(page)
             button.connect("clicked()", lambda index=index: self.showPage(index))
             page.setup()
+        self.pages[1].annotated = lambda: self.pages[0].current
         self._addSettingsPage()
         self._fitPages()
         self.header.setup()

@@ -125,8 +125,8 @@ class WorklistPanel:
         view = self.ui.worklistView
         samples = {CASE: "  P-7F3K2Q9A", DATE: "2026-10-20", VIEW: "view", SIDE: "side", RATER: "AM BK"}
         for column, sample in samples.items():
-            view.setColumnWidth(column, view.fontMetrics().horizontalAdvance(sample) + 9)
-        view.setColumnWidth(STATUS, view.fontMetrics().horizontalAdvance("flagged") + 36)
+            view.setColumnWidth(column, view.fontMetrics().boundingRect(sample).width() + 9)
+        view.setColumnWidth(STATUS, view.fontMetrics().boundingRect("flagged").width() + 36)
 
     def _show_progress(self) -> None:
         bar = self.ui.progressBar

@@ -102,6 +102,18 @@ class FractureAIAnnotateTest(unittest.TestCase):
         assert (len(self.stored().landmarks), self.stored().label, self.stored().side) == (3, "normal", "L")
         assert scene_landmarks.next_index(self.page.landmarks.node) is None
 
+    def test_mirror_exchanges_the_ends_of_the_joint_line(self):
+        truth = self.place()
+        first, second = self.page.case.profile(self.page.editor.annotation).joint_line
+        self.page.landmarks.mirror()
+        self.page.flush()
+        marks = self.stored().landmarks
+        assert math.dist(marks[first], truth[second]) < 0.01
+        assert math.dist(marks[second], truth[first]) < 0.01
+        self.page.undo()
+        self.page.flush()
+        assert math.dist(self.stored().landmarks[first], truth[first]) < 0.01
+
     def test_undo_reaches_the_case_before(self):
         first = self.page.current
         self.choose("normal")
