@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from fractureai.scene import overlay, views
+from fractureai.scene.radiograph import UID
 from fractureai.scene.reading import ReadingNodes, find_readings
 from FractureAILib import reading_text
 from FractureAILib.study_screen import StudyScreen
@@ -32,7 +33,8 @@ class OverlayPanel:
         self._nodes: ReadingNodes | None = None
         self._hidden = False
         self._blinded = False
-        ui.overlayVisible.connect("toggled(bool)", lambda _on: self.apply())
+        self._held_back: frozenset[str] = frozenset()
+        ui.overlayVisible.connect("toggled(bool)", self._switched)
         ui.marksVisible.connect("toggled(bool)", lambda _on: self.apply())
         ui.overlayOpacity.connect("valueChanged(double)", lambda _value: self.apply())
         ui.overlayCutoff.connect("valueChanged(double)", lambda _value: self.set_cutoff())
@@ -42,15 +44,22 @@ class OverlayPanel:
         """Show what a reading drew, and hide what the others drew; None: show none."""
         self._nodes = nodes
         self.ui.overlayBox.visible = nodes is not None
+        self._held_back = frozenset()
         note = ""
         if reading is not None and reading_text.is_negative(reading):
             note = _("Negative reading: the map is off at first, as it shows where the model looked, not a finding.")
+        elif reading is not None:
+            views = [view for view in reading["views"] if view["probability"] < view["threshold"]]
+            self._held_back = frozenset(view["sop_instance_uid"] for view in views)
+            if views:
+                text = _("{views} alone is negative: its map stays off until you switch the map off and on again.")
+                note = text.format(views=", ".join(view["view"] for view in views))
         self.ui.overlayNoteLabel.text = note
         self.ui.overlayNoteLabel.visible = bool(note)
         self.set_cutoff()
 
     def choose_default(self, reading: Mapping[str, Any]) -> None:
-        """Switch the map on for a new positive reading and off for a negative one."""
+        """Switch the map on for a new positive reading and off for a negative one; before it is shown."""
         self.ui.overlayVisible.checked = not reading_text.is_negative(reading)
 
     def toggle(self) -> None:
@@ -89,7 +98,8 @@ class OverlayPanel:
         opacity = float(self.ui.overlayOpacity.value)
         for name, volume in self._screen.shown_views():
             part = self._part_on(volume)
-            drawn = part.activation.rgba if with_map and part is not None and part.activation is not None else None
+            wanted = with_map and part is not None and volume.GetAttribute(UID) not in self._held_back
+            drawn = part.activation.rgba if wanted and part.activation is not None else None
             views.show(self._screen.logic(name), volume, foreground=drawn, opacity=opacity)
         self._show_marks(shown and bool(self.ui.marksVisible.checked))
         self._screen.render()
@@ -110,6 +120,10 @@ class OverlayPanel:
         pixmap.setDevicePixelRatio(ratio)
         label.setPixmap(pixmap)
         label.setFixedHeight(LEGEND_HEIGHT)
+
+    def _switched(self, _on: bool) -> None:
+        self._held_back = frozenset()
+        self.apply()
 
     def _show_marks(self, visible: bool) -> None:
         """Show the marks of this reading in the view of their radiograph, and no others on these radiographs."""

@@ -37,6 +37,7 @@ class ReadPage(Page, VTKObservationMixin):
         study: the study that is open, or None.
         run: the reading in progress, and how the last one ended.
         nodes: the reading that is shown, in the scene, or None.
+        annotated: returns the radiograph open in Annotate, or None; set by the panel.
     """
 
     ui_file = "Read.ui"
@@ -46,6 +47,7 @@ class ReadPage(Page, VTKObservationMixin):
         Page.__init__(self, session, resource_path)
         self.study: OpenStudy | None = None
         self.nodes: ReadingNodes | None = None
+        self.annotated = lambda: None
         self._front = False
         self._quiet = False
 
@@ -66,7 +68,7 @@ class ReadPage(Page, VTKObservationMixin):
         """Connect the widgets; called once."""
         ui, session = self.ui, self.session
         self.screen = StudyScreen()
-        self.studies = StudyPanel(ui, self.widget, session, self.open_case, self._say_error)
+        self.studies = StudyPanel(ui, self.widget, session, self.open_case, self._say_error, lambda: self.annotated())
         self.view = ReadingView(ui)
         self.overlay = OverlayPanel(ui, self.screen)
         self.texts = ImageTexts(self.screen)
@@ -108,6 +110,8 @@ class ReadPage(Page, VTKObservationMixin):
         if self.session.engine.state == "ready":
             self.models.refresh()
         self._find_studies()
+        if self.study is None:
+            self.studies.open_annotated()
         self._show_images()
         self._draw_again()
 

@@ -61,7 +61,7 @@ class SettingsPage(Page):
         ui.tokenEdit.text = settings.server_token_file
         ui.logEdit.text = settings.reading_log
         ui.logLabel.text = _("Whether readers agree with a model is kept in the scene and in this file:")
-        ui.serverStateLabel.text = ""
+        self._say_server("")
         self._show_person()
         self._show_server()
         self._show_packages()
@@ -165,7 +165,7 @@ class SettingsPage(Page):
         ui = self.ui
         if self._test is not None:
             self._test.cancel()
-        style.set_text(ui.serverStateLabel, _("Asking ..."))
+        self._say_server(_("Asking ..."))
         if ui.remoteRadio.checked:
             url, token_file = ui.urlEdit.text.strip(), ui.tokenEdit.text.strip()
             self._test = self.session.engine.test(url, token_file, self._answered, self._refused)
@@ -188,14 +188,18 @@ class SettingsPage(Page):
         text = _("It answers: version {version}, reads on {device}.").format(
             version=health.get("version", "?"), device=(health.get("device") or {}).get("name", "?")
         )
-        style.set_text(self.ui.serverStateLabel, f"✓ {text}", style.DONE)
+        self._say_server(f"✓ {text}", style.DONE)
 
     def _refused(self, error: FractureAIError) -> None:
-        style.set_text(self.ui.serverStateLabel, str(error), style.ALARM)
+        self._say_server(str(error), style.ALARM)
 
     def _engine_changed(self, state: str, sentence: str) -> None:
         if self._in_front and sentence:
-            style.set_text(self.ui.serverStateLabel, sentence, style.ALARM if state == "failed" else None)
+            self._say_server(sentence, style.ALARM if state == "failed" else None)
+
+    def _say_server(self, text: str, colour: str | None = None) -> None:
+        style.set_text(self.ui.serverStateLabel, text, colour)
+        self.ui.serverStateLabel.visible = bool(text)
 
     def _show_server(self) -> None:
         ui, settings = self.ui, self.session.settings

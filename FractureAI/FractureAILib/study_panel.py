@@ -23,6 +23,7 @@ class StudyPanel:
         session: its dataset's cases can be opened.
         chosen: called with the case the user chose.
         failed: called with the error when something can not be opened.
+        annotated: returns the SOP Instance UID of the radiograph open in Annotate, or None.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class StudyPanel:
         session: Session,
         chosen: Callable[[Case], None],
         failed: Callable[[FractureAIError], None],
+        annotated: Callable[[], str | None],
     ) -> None:
         self.ui = ui
+        self._annotated = annotated
         self._widget = widget
         self._session = session
         self._chosen = chosen
@@ -82,6 +85,18 @@ class StudyPanel:
             self._session.background.run(
                 lambda _task: (study_source.case_of_dataset(dataset, row),), self._opened, self._not_opened
             )
+
+    def annotated_row(self):
+        """Return the dataset's row of the radiograph open in Annotate, or None."""
+        dataset, current = self._session.dataset, self._annotated()
+        rows = dataset.radiographs if dataset is not None and current is not None else ()
+        return next((row for row in rows if row.id == current), None)
+
+    def open_annotated(self) -> None:
+        """Open the case that is open in Annotate; does nothing when there is none."""
+        row = self.annotated_row()
+        if row is not None:
+            self.open_row(row)
 
     def open_scene(self) -> None:
         """Open what was loaded into the viewer by other means: from its DICOM database, or from files."""
@@ -180,10 +195,8 @@ class StudyPanel:
         if dataset is None:
             return
         self._menu.addSeparator()
-        current = getattr(self._session, "current_row", None)
-        if current is not None:
-            action = self._menu.addAction(_("The case open in Annotate"))
-            action.connect("triggered()", lambda: self.open_row(current))
+        if self.annotated_row() is not None:
+            self._menu.addAction(_("The case open in Annotate")).connect("triggered()", self.open_annotated)
         action = self._menu.addAction(_("All cases of the dataset"))
         action.connect("triggered()", self.open_dataset)
 

@@ -156,6 +156,23 @@ def test_a_negative_reading_does_not_look_like_a_finding(room, studies):
         assert np.abs(room.pixels() - without).sum() > 0
 
 
+def test_the_case_open_in_annotate_is_there_at_once(desk, dataset_folder, tmp_path):
+    desk.open(dataset_folder)
+    current = desk.page.current
+    room = ReadingRoom(desk, tmp_path)
+    room.go()
+    desk.wait(lambda: room.page.study is not None and room.page.study.is_whole)
+    assert current in room.page.study.case.radiographs
+    assert len(room.page.study.volumes()) == 2
+    reading = room.read()
+    assert {view["sop_instance_uid"] for view in reading["views"]} == set(room.page.study.case.radiographs)
+    desk.press(desk.widget.ui.annotateButton)  # and back: each page has its own radiographs
+    desk.wait(lambda: desk.page.case is not None)
+    desk.press(desk.widget.ui.readButton)
+    assert room.page.study.is_whole
+    assert room.ui.resultBox.visible
+
+
 def test_doubts_come_before_figures(room, studies):
     if "refer" not in studies:
         pytest.skip("none of the simulated studies is doubtful")
