@@ -149,7 +149,7 @@ class TrainPage(Page):
             self._failed(error)
 
     def _job_chosen(self) -> None:
-        rows = {index.row() for index in self.ui.jobsTable.selectedIndexes()}
+        rows = {item.row() for item in self.ui.jobsTable.selectedItems()}
         if len(rows) == 1:
             job = self.jobs[rows.pop()]
             if self.run.job is None or self.run.job["id"] != job["id"]:
