@@ -1,5 +1,7 @@
 """Simulated wrists in Slicer's module Sample Data: computed on this computer, nothing is downloaded."""
 
+import importlib
+import importlib.util
 import tempfile
 from pathlib import Path
 
@@ -14,16 +16,15 @@ SAMPLES = {"FractureAISimulatedWrist": (1, 7), "FractureAISimulatedFracture": (1
 
 def register_sample_data() -> None:
     """Offer simulated wrists in Sample Data; does nothing in an application that has no such module."""
-    try:
-        import SampleData
-    except ImportError:
+    if importlib.util.find_spec("SampleData") is None:
         return
+    logic = importlib.import_module("SampleData").SampleDataLogic
     titles = {
         "FractureAISimulatedWrist": _("Simulated wrist"),
         "FractureAISimulatedFracture": _("Simulated wrist, fractured"),
     }
     for name, title in titles.items():
-        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        logic.registerCustomSampleDataSource(
             category="FractureAI",
             sampleName=title,
             thumbnailFileName=str(ICONS / "FractureAI.svg"),

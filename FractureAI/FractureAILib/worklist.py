@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 from fractureai.dataset import Annotation
 from FractureAILib import style
 from FractureAILib.signals import Signal
-from FractureAILib.worklist_rows import DIFFERS, Entry, Worklist, summary
+from FractureAILib.worklist_rows import AGREES, DIFFERS, Entry, Worklist, summary
 
 CASE, DATE, VIEW, SIDE, STATUS, RATER, AGREEMENT = range(7)
 FILTER_ROLE = qt.Qt.UserRole + 1
@@ -40,7 +40,7 @@ class WorklistPanel:
     def setup(self) -> None:
         """Connect the widgets; called once."""
         self._model.setColumnCount(7)
-        titles = (_("case"), _("date"), _("view"), _("side"), _("status"), _("rater"), _("same"))
+        titles = (_("case"), _("date"), _("view"), _("side"), _("status"), _("rater"), AGREES)
         self._model.setHorizontalHeaderLabels(list(titles))
         self._proxy.setSourceModel(self._model)
         view = self.ui.worklistView
