@@ -172,6 +172,18 @@ class FractureAIAnnotateTest(unittest.TestCase):
         self.page.ui.searchEdit.text = ""
         self.wait(lambda: rows.visible_count() == 6)
 
+    def test_another_page_can_ask_for_some_radiographs(self):
+        wanted = [entry.row.id for entry in self.page.list.worklist.entries[3:5]]
+        self.session.show_radiographs.emit("No label", wanted)
+        self.wait(lambda: len(self.page.list.worklist.entries) == 2)
+        self.wait(lambda: self.page.current == wanted[0])
+        assert "No label" in self.page.ui.restrictionButton.text
+        self.session.show_radiographs.emit("Differs", wanted[1:])
+        self.wait(lambda: self.page.current == wanted[1] and self.page.case is not None)
+        self.page.ui.restrictionButton.click()
+        self.wait(lambda: len(self.page.list.worklist.entries) == 6)
+        assert self.page.ui.restrictionButton.isHidden()
+
     def test_second_reading_is_blind_and_apart(self):
         first = self.page.current
         self.choose("normal")
