@@ -29,14 +29,14 @@ title = "Short: for a picture, a minute on a CPU"
 seed = 3
 folds = 1
 [localizer]
-input_px = 128
-network = { name = "hourglass", parameters = { width = 16, depth = 3 } }
-fit = { epochs = 25, batch_size = 4, optimizer = "adamw", learning_rate = 3e-3 }
+input_px = 96
+network = { name = "hourglass", parameters = { width = 16, depth = 2 } }
+fit = { epochs = 24, batch_size = 4, optimizer = "adamw", learning_rate = 3e-3 }
 augmentation = { rotation_deg = 20.0 }
 [classifier]
-window_px = 224
+window_px = 128
 network = { name = "small_cnn", parameters = { widths = [8, 16, 32] } }
-fit = { epochs = 15, batch_size = 8, learning_rate = 1e-2, schedule = "one_cycle" }
+fit = { epochs = 12, batch_size = 8, learning_rate = 1e-2, schedule = "one_cycle" }
 augmentation = { rotation_deg = 20.0 }
 """
 
@@ -104,7 +104,7 @@ def annotate(camera: Camera) -> None:
 def read(camera: Camera) -> None:
     camera.widget.showPage(1)
     page = camera.widget.pages[1]
-    camera.wait(20, lambda: page.study is not None and page.ui.readButton.enabled)
+    camera.wait(20, lambda: page.study is not None and page.study.is_whole and page.ui.readButton.enabled)
     page.read()
     camera.wait(60, lambda: page.nodes is not None)
     camera.wait(1.0)
@@ -159,10 +159,9 @@ def main() -> int:
     keep_settings_in(settings)
     slicer = start()
     slicer.app.setTestingEnabled(True)
-    if options.dark:
-        from slicerhost import style
+    from slicerhost import style
 
-        style.apply("dark")
+    style.choose("dark" if options.dark else "light")
     width, height = map(int, options.size.split("x"))
     camera = Camera((width, height), options.out, "-dark" if options.dark else "")
     camera.widget.session.rater = "AM"

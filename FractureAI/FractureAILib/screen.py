@@ -185,13 +185,19 @@ class Screen:
         self.confine_marks()
 
     def confine_marks(self) -> None:
-        """Show marks over their own radiograph only; to be called after marks were added to a radiograph."""
-        shown = {one.volume.GetID(): one.node.GetID() for one in self._shown.values()}
+        """Show marks over their own radiograph only; to be called after marks were added to a radiograph.
+
+        While another page has the views, only this screen's own marks are hidden: those of the other page are its own.
+        """
+        own = {one.volume.GetID() for one in self._shown.values()}
+        shown = {
+            one.volume.GetID(): one.node.GetID() for name, one in self._shown.items() if self._is_seen(name, one.volume)
+        }
         for node in self._marks():
-            view = shown.get(node.GetNodeReferenceID(scene_nodes.RADIOGRAPH))
-            display = node.GetDisplayNode()
-            if display is None:
+            radiograph, display = node.GetNodeReferenceID(scene_nodes.RADIOGRAPH), node.GetDisplayNode()
+            if display is None or not (shown or radiograph in own):
                 continue
+            view = shown.get(radiograph)
             if view is not None:
                 display.SetViewNodeIDs((view,))
             display.SetVisibility(view is not None and self.marks_visible)
