@@ -401,12 +401,12 @@ class ReadPage(Page, VTKObservationMixin):
         ui, may_read = self.ui, self._may_read()
         if running:
             ui.cancelButton.visible = True
-            if ui.readButton.hasFocus():
+            if ui.readButton.focus:
                 ui.cancelButton.setFocus()
             ui.readButton.enabled = False
         else:
             ui.readButton.enabled = may_read
-            if ui.cancelButton.hasFocus() and may_read:
+            if ui.cancelButton.focus and may_read:
                 ui.readButton.setFocus()
             ui.cancelButton.visible = False
 

@@ -118,13 +118,18 @@ class OpenStudy:
 
     def readings(self) -> tuple[ReadingNodes, ...]:
         """Return the readings of its radiographs, in the order they were made."""
-        own = set(self.case.radiographs)
-        return tuple(nodes for nodes in find_readings() if own.intersection(nodes.views))
+        own, found = set(self.case.radiographs), []
+        for nodes in find_readings(self._uid()):
+            read = {view["sop_instance_uid"] for view in nodes.reading["views"]}
+            if not read or read & own:
+                found.append(nodes)
+        return tuple(found)
 
     def add_reading(self, reading: Mapping[str, Any], activations: Mapping[str, Any], cutoff: float) -> ReadingNodes:
         """Add a reading; one by the same model is replaced."""
         volumes = {volume.GetAttribute(scene_radiograph.UID): volume for volume in self.volumes()}
-        return add_reading(reading, volumes, activations, cutoff=cutoff)
+        # The server knows a study without DICOM header by the name of an uploaded file.
+        return add_reading({**reading, "study": self._uid()}, volumes, activations, cutoff=cutoff)
 
     def verdict(self, reader: str, model: str) -> Verdict | None:
         """Return what a reader said last of a model's reading, or None."""

@@ -72,7 +72,7 @@ class VerdictPanel:
 
     def flush(self) -> None:
         """Store a reason that was just chosen now."""
-        if self._soon.isActive():
+        if self._soon.active:
             self._soon.stop()
             self._store_if_whole()
 

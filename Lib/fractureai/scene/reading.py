@@ -97,7 +97,7 @@ def add_reading(
 ) -> ReadingNodes:
     """Add a reading: one folder below the study, in it what the model drew, named for people.
 
-    An earlier reading of the study by the same model is replaced.
+    An earlier reading of the same radiographs by the same model is replaced (a study may hold both wrists).
 
     Args:
         reading: JSON object of inference/reading.schema.json.
@@ -108,7 +108,7 @@ def add_reading(
     """
     study_uid, study_item = _study(reading, volumes)
     for earlier in find_readings(study_uid):
-        if earlier.reading.get("model") == reading["model"]:
+        if _is_replaced(earlier.reading, reading):
             remove_reading(earlier)
     tree = hierarchy()
     item = int(tree.CreateFolderItem(study_item, f"Reading - {reading['model']}"))
@@ -142,6 +142,14 @@ def remove_reading(nodes: ReadingNodes) -> None:
         if scene().IsNodePresent(node):
             remove_node(node)
     tree.RemoveItem(nodes.item, True, True)
+
+
+def _is_replaced(earlier: Mapping[str, Any], reading: Mapping[str, Any]) -> bool:
+    """Tell whether a reading takes the place of an earlier one of its study."""
+    if earlier.get("model") != reading["model"]:
+        return False
+    before, now = ({view["sop_instance_uid"] for view in one["views"]} for one in (earlier, reading))
+    return not before or not now or bool(before & now)
 
 
 def roi_of(view: Mapping[str, Any]) -> Roi:
