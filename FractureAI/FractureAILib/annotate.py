@@ -8,6 +8,7 @@ from fractureai.dataset import Annotation
 from fractureai.errors import FractureAIError
 from FractureAILib import style
 from FractureAILib.annotate_keys import annotate_actions, name_buttons
+from FractureAILib.annotate_list import Listing
 from FractureAILib.autosave import FAILED, STALE, Autosave
 from FractureAILib.case import Case
 from FractureAILib.editor import Editor
@@ -20,11 +21,9 @@ from FractureAILib.loader import Loaded, Loader
 from FractureAILib.pages import Page
 from FractureAILib.proposals import Proposals, disagreements, points_of
 from FractureAILib.regions_panel import RegionsPanel
-from FractureAILib.rescue import restored_text
 from FractureAILib.saved_line import SavedLine
 from FractureAILib.screen import Screen
 from FractureAILib.worklist import WorklistPanel
-from FractureAILib.worklist_rows import Worklist, load_worklist
 
 AHEAD = 2
 """Radiographs that are read ahead."""
@@ -47,6 +46,7 @@ class AnnotatePage(Page):
         self.editor = Editor(self.autosave)
         self.loader = Loader(session.background)
         self.list = WorklistPanel(self.ui)
+        self.listing = Listing(self)
         self.landmarks = LandmarksPanel(self.ui, self.editor, self.screen)
         self.labels = LabelsPanel(self.ui, self.editor)
         self.regions = RegionsPanel(self.ui, self.editor, self.screen)
@@ -55,11 +55,10 @@ class AnnotatePage(Page):
         self.current: str | None = None
         self.case: Case | None = None
         self._hide_key = HoldKey(qt.Qt.Key_Space, lambda: self.screen.set_marks_visible(True))
-        self._listing = None
-        self._restriction: tuple[str, tuple[str, ...]] | None = None
         self._finish_empty: str | None = None
         self._mode_tag = None
         self._trouble = False
+        self._dataset = None
         self._entered = False
 
     def actions(self):
@@ -68,7 +67,7 @@ class AnnotatePage(Page):
 
     def setup(self) -> None:
         """Connect everything; called once."""
-        for panel in (self.list, self.landmarks, self.labels, self.regions, self.saved_line):
+        for panel in (self.list, self.listing, self.landmarks, self.labels, self.regions, self.saved_line):
             panel.setup()
         for button in (self.ui.placeButton, self.ui.boxButton, self.ui.curveButton, self.ui.flagButton):
             style.mark_checked(button, tick=False)
@@ -79,8 +78,6 @@ class AnnotatePage(Page):
         self.ui.undoButton.connect("clicked()", self.undo)
         self.ui.nextButton.connect("clicked()", self.next_case)
         self.ui.flagButton.connect("clicked()", self.flag)
-        self.ui.rescueButton.connect("clicked()", self._restore)
-        self.ui.restrictionButton.connect("clicked()", self._show_everything)
         session = self.session
         for button, action in (
             (self.ui.emptyOpenButton, session.dataset_actions.open_folder),
@@ -92,7 +89,6 @@ class AnnotatePage(Page):
         session.dataset_changed.connect(self._dataset_changed)
         session.rater_changed.connect(self._rater_changed)
         session.blinded_changed.connect(self._blinded_changed)
-        session.show_radiographs.connect(self._show_only)
         session.model_changed.connect(self._model_changed)
         session.engine.state_changed.connect(lambda *_state: self._ask_for_proposals())
         self._dataset_changed()
@@ -148,35 +144,29 @@ class AnnotatePage(Page):
         """Bring every mark on disk; returns whether they are."""
         return self.autosave.flush()
 
-    def reload(self) -> None:
-        """Read the worklist anew, in the background."""
-        if self._listing is not None:
-            self._listing.cancel()
-        dataset, rater, blinded = self.session.dataset, self.session.rater, self.session.blinded
-        if dataset is None:
-            return
-        self._listing = self.session.background.run(
-            lambda _task: load_worklist(dataset, rater, blinded), self._listed, lambda error: self._say(error)
-        )
-
     def _dataset_changed(self) -> None:
         dataset = self.session.dataset
+        self.flush()
+        if dataset is not None and dataset is self._dataset:  # radiographs were added to it
+            self.listing.reload()
+            return
+        self._dataset = dataset
         self._close_case()
         self.screen.clear()
         self.editor.close()
         self.editor.history.clear()
         self.loader.open(dataset)
         self.proposals.forget()
-        self.current, self._restriction = None, None
-        self.list.show(Worklist(()), True)
+        self.current = None
+        self.listing.clear()
         self.ui.stack.setCurrentIndex(0 if dataset is None else 1)
         self._show_case_state()
-        self.reload()
+        self.listing.reload()
 
     def _blinded_changed(self) -> None:
         self._forget_proposals()
         self._ask_for_proposals()
-        self.reload()
+        self.listing.reload()
 
     def _model_changed(self) -> None:
         self.proposals.forget()
@@ -193,56 +183,7 @@ class AnnotatePage(Page):
         self.editor.close()
         self._forget_proposals()
         self._show_case_state()
-        self.reload()
-
-    def _listed(self, worklist: Worklist) -> None:
-        self._listing = None
-        if self._restriction is not None:
-            title, wanted = self._restriction
-            worklist = worklist.only(wanted)
-            self.ui.restrictionButton.text = _("{title}: {n}  ✕").format(title=title, n=len(worklist.entries))
-        self.ui.restrictionButton.visible = self._restriction is not None
-        self.list.show(worklist, self.session.blinded)
-        self._offer_rescue()
-        if worklist.problems:
-            self.session.say(worklist.problems[0], True)
-        if not worklist.entries:
-            self._say(_("There is nothing on this list."))
-        if self.current is not None and worklist.place(self.current) is not None:
-            self.list.select(self.current)
-            self._open_annotation()
-        else:
-            first = worklist.next_open(None) or worklist.following(None)
-            if first is not None:
-                self.choose(first.row.id)
-
-    def _offer_rescue(self) -> None:
-        """Offer to save what could not be saved the last time."""
-        kept = self.autosave.rescue.kept(self.session.dataset, self.session.rater)
-        kept = [one for one in kept if self.autosave.unsaved is None or one.radiograph != self.current]
-        self.ui.rescueButton.visible = bool(kept)
-        self.ui.rescueButton.text = _("Save marks on {n} radiographs that were left unsaved").format(n=len(kept))
-
-    def _restore(self) -> None:
-        if not self.flush():
-            return
-        try:
-            saved, left = self.autosave.rescue.restore(self.session.dataset, self.session.rater)
-        except FractureAIError as error:
-            self._say(error)
-            return
-        self.session.say(restored_text(saved, left))
-        self.reload()
-
-    def _show_only(self, title: str, radiographs) -> None:
-        self._restriction = (title, tuple(radiographs))
-        if len(self._restriction[1]) == 1:
-            self.current = None if not self.flush() else self.current
-        self.reload()
-
-    def _show_everything(self) -> None:
-        self._restriction = None
-        self.reload()
+        self.listing.reload()
 
     # --- the radiograph in hand ---
 
@@ -326,8 +267,15 @@ class AnnotatePage(Page):
         if self.current == change.radiograph and step() is not None:
             self.session.say(done.format(what=change.text))
 
+    def take_in_hand(self) -> None:
+        """Take the rater's annotation of the current radiograph in hand, unless it is; called with a new worklist."""
+        if self.editor.annotation is None:
+            self._open_annotation()
+        else:
+            self.list.update(self.editor.annotation)  # the list was read a moment ago, this is now
+
     def _open_annotation(self) -> None:
-        """Take the rater's annotation of the current radiograph in hand."""
+        """Take the rater's annotation of the current radiograph in hand, as it is on disk."""
         dataset, rater = self.session.dataset, self.session.rater
         if dataset is None or self.current is None or not rater:
             self.editor.close()

@@ -154,6 +154,22 @@ class FractureAIAnnotateTest(unittest.TestCase):
             assert self.stored().label == label
             assert self.page.labels.buttons[label].checked
 
+    def test_a_list_read_anew_leaves_the_marks_in_hand_alone(self):
+        self.choose("fracture")
+        here = self.page.current
+        self.page.editor.change("comment", soon=True, comment="just typed")
+        self.session.dataset_changed.emit()  # radiographs were added
+        assert self.page.current == here
+        self.page.editor.change("comment", soon=True, comment="just typed on")
+        self.page.listing.reload()
+        self.wait(lambda: not self.session.background.busy)
+        assert self.page.editor.annotation.comment == "just typed on"
+        assert self.page.flush()
+        assert self.stored().comment == "just typed on"
+        assert (
+            self.page.list.worklist.entries[self.page.list.worklist.place(here)].annotation.comment == "just typed on"
+        )
+
     def test_worklist_filters_and_progress(self):
         rows = self.page.list
         assert rows.visible_count() == 6
