@@ -9,7 +9,9 @@ from fractureai.errors import FractureAIError
 from FractureAILib.signals import Signal
 from FractureAILib.train_texts import RUNNING_STATES, STOPPED_STATES
 
-POLL_MS = 1000
+POLL_MS, SLOW_POLL_MS, MANY_EPOCHS = 1000, 5000, 1000
+"""How often the server is asked; less often once its answer, which holds every epoch so far, has become long."""
+
 PATIENCE = 5
 """So many questions in a row may stay unanswered before the user is told."""
 
@@ -173,6 +175,9 @@ class TrainRun:
     def _watch(self) -> None:
         self.session.engine.occupied = self.running
         if self.running:
-            self._timer.start()
+            many = self.job is not None and len(self.job["history"]) > MANY_EPOCHS
+            interval = SLOW_POLL_MS if many else POLL_MS
+            if self._timer.interval != interval or not self._timer.active:
+                self._timer.start(interval)
         else:
             self._timer.stop()
