@@ -165,14 +165,23 @@ class EngineLink:
         return self._pool.busy
 
     def share(self, folder: str) -> None:
-        """Let the engine beside the viewer read a folder (a dataset's); it is started anew where it could not.
+        """Let the engine beside the viewer work in a folder (a dataset's).
 
-        While it is `occupied` it is left alone: what it can not see is sent to it until its next start.
+        Where it could not so far it is started anew, unless a job runs: then it can from its next start on. Reading
+        needs none of this, as radiographs elsewhere are sent to it.
         """
         if folder not in self._shared:
             self._shared.append(folder)
-        if self.process is not None and not self.occupied and not self.process.sees(folder):
-            self.restart()
+        if self.process is None or self.process.sees(folder):
+            return
+        process = self.process
+
+        def listed(jobs: list[dict[str, Any]]) -> None:
+            if self.process is process and not any(job["state"] in ("queued", "running") for job in jobs):
+                self.restart()
+                self.start()
+
+        self.call(lambda client, _task: client.jobs(), listed, lambda _error: None)
 
     def restart(self) -> None:
         """Stop the server when it is ours, and reach it anew when it is needed: settings have changed, or it failed."""

@@ -76,5 +76,5 @@ def model_title(model: dict) -> str:
     identifier = model["id"]
     title = model.get("title") or identifier
     if identifier == "demo":
-        return _("Demo: {title}").format(title=title)
+        return _("Demo") if title == identifier else _("Demo: {title}").format(title=title)
     return title if identifier in title else f"{title} ({identifier})"

@@ -357,6 +357,7 @@ class ReadPage(Page, VTKObservationMixin):
         dataset = self.session.dataset
         if dataset is not None:
             self.session.engine.share(str(dataset.folder))
+        self.studies.update()
         self._update()
 
     # --- what is seen of all this ---

@@ -52,7 +52,7 @@ class StudyPanel:
         ui.studyCombo.connect("activated(int)", self._activated)
         self._drop = _DropFilter(self.open_paths)
         widget.installEventFilter(self._drop)
-        self._update()
+        self.update()
 
     def cleanup(self) -> None:
         """Let the page go."""
@@ -117,7 +117,7 @@ class StudyPanel:
         for case in fresh:
             self.ui.studyCombo.addItem(case.title)
         self.ui.studyCombo.blockSignals(False)
-        self._update()
+        self.update()
         if choose and cases:
             first = known.get((cases[0].study, cases[0].radiographs), cases[0])
             self.ui.studyCombo.setCurrentIndex(self.cases.index(first))
@@ -131,7 +131,7 @@ class StudyPanel:
             self.ui.studyCombo.blockSignals(True)
             self.ui.studyCombo.removeItem(index)
             self.ui.studyCombo.blockSignals(False)
-        self._update()
+        self.update()
 
     def clear(self) -> None:
         """Have nothing on the list."""
@@ -139,7 +139,7 @@ class StudyPanel:
         self.ui.studyCombo.blockSignals(True)
         self.ui.studyCombo.clear()
         self.ui.studyCombo.blockSignals(False)
-        self._update()
+        self.update()
 
     # --- which views are shown ---
 
@@ -179,10 +179,12 @@ class StudyPanel:
         if 0 <= index < len(self.cases):
             self._chosen(self.cases[index])
 
-    def _update(self) -> None:
+    def update(self) -> None:
+        """Show what there is to choose from."""
         empty = not self.cases
         self.ui.emptyBox.visible = empty
         self.ui.studyCombo.visible = not empty
+        self.ui.openButton.visible = not empty or self._session.dataset is not None  # the menu has more than the box
         if empty:
             self.list_views(())
 

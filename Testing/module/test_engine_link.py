@@ -124,6 +124,17 @@ def test_killed_in_the_middle_it_says_so_and_offers_a_retry(room, study):
     assert room.ui.headlineLabel.visible
 
 
+def test_a_dataset_opened_later_is_shared(room, dataset_folder):
+    room.go()
+    room.desk.wait(lambda: room.engine.state == "ready", 90)
+    first = room.engine.process.pid
+    assert not room.engine.process.sees(dataset_folder)
+    room.desk.session.open_dataset(str(dataset_folder))
+    room.desk.wait(lambda: room.engine.process is not None and room.engine.process.sees(dataset_folder), 30)
+    room.desk.wait(lambda: room.engine.state == "ready", 90)
+    assert room.engine.process.pid != first
+
+
 def test_the_engine_ends_with_the_panel(room):
     room.go()
     room.desk.wait(lambda: room.engine.state == "ready", 90)
