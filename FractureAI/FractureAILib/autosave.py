@@ -81,6 +81,8 @@ class Autosave:
         if self._wanted is not None and self.state != STALE:
             self._start()
         self._background.wait(patience_s)
+        if self._wanted is not None:  # a drive that does not answer
+            self.rescue.keep(self._dataset, self._wanted, self._revision)
         return self._wanted is None and not self._saving
 
     @property
