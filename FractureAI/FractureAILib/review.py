@@ -161,7 +161,7 @@ class ReviewPage(Page):
     @property
     def difference(self) -> Disagreement | None:
         """The difference that is chosen in the list."""
-        rows = {index.row() for index in self.ui.differencesTable.selectedIndexes()}
+        rows = {item.row() for item in self.ui.differencesTable.selectedItems()}
         return self._listed[rows.pop()] if len(rows) == 1 and max(rows) < len(self._listed) else None
 
     def _difference_chosen(self) -> None:

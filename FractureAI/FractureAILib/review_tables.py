@@ -75,7 +75,7 @@ def select_pair(table, raters: tuple[str, ...], pair: tuple[str, str]) -> None:
 
 def pair_at(table, raters: tuple[str, ...]) -> tuple[str, str] | None:
     """Return the two raters of the chosen cell; None on the diagonal."""
-    chosen = [(index.row(), index.column()) for index in table.selectedIndexes()]
+    chosen = [(item.row(), item.column()) for item in table.selectedItems()]
     if len(chosen) != 1 or chosen[0][0] == chosen[0][1]:
         return None
     row, column = min(chosen[0]), max(chosen[0])

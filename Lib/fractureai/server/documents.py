@@ -81,6 +81,7 @@ class ImportBody(Document):
 class Device(Document):
     """What computes."""
 
+    id: str = Field(examples=["cpu", "cuda:0"])
     name: str = Field(examples=["CPU"])
     kind: Literal["cpu", "cuda", "mps"] = Field(examples=["cpu"])
     free_bytes: int | None = Field(examples=[12_000_000_000])

@@ -30,6 +30,7 @@ def start(command: Sequence[str], folder: Path, log: Path) -> subprocess.Popen[b
         log: receives what the process prints, at its end.
     """
     environment = {**os.environ, MARK: str(folder), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "MPLBACKEND": "Agg"}
+    environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # cuda:1 is the card that health calls so
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
