@@ -23,6 +23,7 @@ STATES = ("off", "installing", "starting", "ready", "failed")
 
 THREADS = 8
 POLL_INTERVAL_MS = 150
+SHARE_AGAIN_MS = 500
 
 
 class MissingPackagesError(FractureAIError):
@@ -177,9 +178,13 @@ class EngineLink:
         process = self.process
 
         def listed(jobs: list[dict[str, Any]]) -> None:
-            if self.process is process and not any(job["state"] in ("queued", "running") for job in jobs):
-                self.restart()
-                self.start()
+            if self.process is not process or any(job["state"] in ("queued", "running") for job in jobs):
+                return
+            if self._pool.busy:  # somebody waits for an answer
+                qt.QTimer.singleShot(SHARE_AGAIN_MS, lambda: None if self._stopped else self.share(folder))
+                return
+            self.restart()
+            self.start()
 
         self.call(lambda client, _task: client.jobs(), listed, lambda _error: None)
 
