@@ -349,12 +349,16 @@ def test_steps(venv: Path, system: str, cores: int) -> list[tuple[str, list[str]
     """Return the checks in order: (title, command)."""
     # Tests that are marked slow are sorted behind the others (Testing/conftest.py).
     workers = ["-n", str(min(cores, 4)), "--dist", "loadgroup"] if cores > 1 else []
+    pytest = [program(venv, "python", system), "-m", "pytest", *workers]
+    # One viewer a process: each of these rooms starts one of its own.
+    viewers = ("Testing/scene", "Testing/slicerhost", "Testing/module")
     return [
         ("ruff check", [program(venv, "ruff", system), "check", "."]),
         ("ruff format", [program(venv, "ruff", system), "format", "--check", "."]),
         ("import layers", [program(venv, "lint-imports", system)]),
         ("types (mypy)", [program(venv, "mypy", system)]),
-        ("tests (pytest)", [program(venv, "python", system), "-m", "pytest", *workers]),
+        ("tests", [*pytest, "Testing", *(f"--ignore={room}" for room in viewers)]),
+        *((f"tests ({Path(room).name})", [*pytest, room]) for room in viewers),
     ]
 
 

@@ -126,9 +126,16 @@ def test_half_a_venv_is_made_anew(run: ModuleType, tmp_path: Path) -> None:
 
 def test_checks_run_in_order_and_on_several_cores(run: ModuleType) -> None:
     steps = run.test_steps(Path("v"), "Linux", 2)
-    assert [Path(command[0]).name for _, command in steps] == ["ruff", "ruff", "lint-imports", "mypy", "python"]
-    assert steps[-1][1][-4:] == ["-n", "2", "--dist", "loadgroup"]
-    assert run.test_steps(Path("v"), "Linux", 1)[-1][1][-2:] == ["-m", "pytest"]
+    assert [Path(command[0]).name for _, command in steps[:5]] == ["ruff", "ruff", "lint-imports", "mypy", "python"]
+    assert all(command[3:7] == ["-n", "2", "--dist", "loadgroup"] for _, command in steps[4:])
+    assert run.test_steps(Path("v"), "Linux", 1)[4][1][1:4] == ["-m", "pytest", "Testing"]
+
+
+def test_no_test_is_left_out_and_none_runs_twice(run: ModuleType) -> None:
+    steps = [command for title, command in run.test_steps(Path("v"), "Linux", 1) if title.startswith("tests")]
+    apart = [word.removeprefix("--ignore=") for word in steps[0] if word.startswith("--ignore=")]
+    assert apart == [command[-1] for command in steps[1:]]
+    assert all((ROOT / room).is_dir() for room in apart)
 
 
 def test_exit_code_of_a_child_is_passed_on(run: ModuleType) -> None:
