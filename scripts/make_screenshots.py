@@ -94,10 +94,27 @@ class Camera:
 
 
 def annotate(camera: Camera) -> None:
+    """Place two of three landmarks and a label, beside the model's proposals."""
+    from PySide6.QtCore import QPoint, Qt
+    from PySide6.QtTest import QTest
+
+    from fractureai.scene import views
+
     page = camera.widget.pages[0]
     camera.widget.showPage(0)
-    camera.wait(10, lambda: page.case is not None)
-    camera.wait(1.5)
+    camera.wait(20, lambda: page.case is not None and page.editor.annotation is not None)
+    camera.wait(4)
+    view = camera.slicer.app.layoutManager().sliceWidget("Red").sliceView()
+    truth = camera.widget.session.dataset.annotation(page.current, "truth").landmarks
+    QTest.keyClick(camera.window, Qt.Key.Key_P)
+    for point in list(truth.values())[:2]:
+        x, y = views.pixel_to_xy(page.screen.logic(), page.case.volume, point)
+        at = QPoint(round(x), round(view.renderWindow().GetSize()[1] - 1 - y))
+        QTest.mouseMove(view, at)
+        camera.wait(0.3)
+        QTest.mouseClick(view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+        camera.wait(0.3)
+    QTest.keyClick(camera.window, Qt.Key.Key_2)
     camera.shoot("annotate")
 
 
