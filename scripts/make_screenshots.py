@@ -107,14 +107,16 @@ def annotate(camera: Camera) -> None:
     view = camera.slicer.app.layoutManager().sliceWidget("Red").sliceView()
     truth = camera.widget.session.dataset.annotation(page.current, "truth").landmarks
     QTest.keyClick(camera.window, Qt.Key.Key_P)
-    for point in list(truth.values())[:2]:
-        x, y = views.pixel_to_xy(page.screen.logic(), page.case.volume, point)
+    names = page.case.profile(page.editor.annotation).landmark_names
+    for name in names[:2]:
+        x, y = views.pixel_to_xy(page.screen.logic(), page.case.volume, truth[name])
         at = QPoint(round(x), round(view.renderWindow().GetSize()[1] - 1 - y))
         QTest.mouseMove(view, at)
         camera.wait(0.3)
         QTest.mouseClick(view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
         camera.wait(0.3)
     QTest.keyClick(camera.window, Qt.Key.Key_2)
+    QTest.mouseMove(view, QPoint(view.width - 160, view.height // 2))  # the next point waits beside the wrist
     camera.shoot("annotate")
 
 
