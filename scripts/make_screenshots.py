@@ -43,9 +43,14 @@ augmentation = { rotation_deg = 20.0 }
 
 def make_dataset(folder: Path) -> None:
     """Simulate wrists and three raters who differ a little from the truth and from each other."""
+    from fractureai.dataset import Dataset
     from fractureai.phantom import write_dataset
 
     if (folder / "made").exists():
+        dataset = Dataset.open(folder)
+        for own in dataset.annotations("AM"):
+            if own.status == "open":  # placed for an earlier picture
+                dataset.annotation_path(own.radiograph, own.rater).unlink()
         return
     dataset = write_dataset(folder, studies=STUDIES, seed=SEED)
     draw = random.Random(SEED)

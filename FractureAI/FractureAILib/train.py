@@ -14,6 +14,7 @@ from FractureAILib.pages import Page
 from FractureAILib.style import ALARM, DONE, set_text
 from FractureAILib.train_curves import Curves, fits_of
 from FractureAILib.train_plan import TrainPlan
+from FractureAILib.train_recipes import recipe_name
 from FractureAILib.train_results import TrainResults
 from FractureAILib.train_run import TrainRun
 from FractureAILib.train_texts import ended_text, numbers_text, plain, progress_text, state_text, when_text
@@ -112,9 +113,13 @@ class TrainPage(Page):
             return
         self._say_problem("")
         self.install.hide()
-        for folder in self.plan.folders():
-            self.session.engine.share(folder)
-        self.run.start(self.plan.parameters())
+        try:
+            parameters = self.plan.parameters()
+        except FractureAIError as error:
+            self._failed(error)
+            return
+        self.session.engine.share(str(self.session.dataset.folder))
+        self.run.start(parameters)
 
     def show_job(self, job) -> None:
         """Follow one of the server's trainings; None to plan a new one."""
@@ -238,7 +243,7 @@ class TrainPage(Page):
         ui, run = self.ui, self.run
         given = job.get("parameters") or {}
         dataset = str(given.get("dataset") or "").replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-        recipe = str(given.get("recipe") or "").replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".toml")
+        recipe = recipe_name(str(given.get("recipe") or ""))
         state = _("stopping ...") if run.busy == "cancelling" else state_text(run.state)
         ui.runTitleLabel.text = _("{recipe} on {dataset}: {state}").format(recipe=recipe, dataset=dataset, state=state)
         ui.progressBar.value = 1000 if run.state == "done" else round(1000 * (job["progress"]["fraction"] or 0))
@@ -305,7 +310,7 @@ class TrainPage(Page):
         for job in self.jobs:
             given = job.get("parameters") or {}
             dataset = str(given.get("dataset") or "").replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-            recipe = str(given.get("recipe") or "").replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".toml")
+            recipe = recipe_name(str(given.get("recipe") or ""))
             rows.append([dataset, recipe, when_text(str(job["created"])), state_text(str(job["state"]))])
         headers = [_("Dataset"), _("Recipe"), _("Begun"), _("State")]
         train_tables.fill(self.ui.jobsTable, headers, rows, most_rows=5)

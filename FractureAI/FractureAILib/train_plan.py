@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import qt
@@ -14,7 +13,7 @@ from fractureai.errors import FractureAIError
 from FractureAILib import train_tables
 from FractureAILib.style import ALARM, set_text
 from FractureAILib.train_raters import RatersMenu
-from FractureAILib.train_recipes import RecipeInfo, own_recipe, shipped_recipes
+from FractureAILib.train_recipes import RecipeInfo, own_recipe, recipe_text, shipped_recipes
 from FractureAILib.train_texts import device_text, gap_text, obstacle_text, usable_text
 
 SPLIT_SEED = 0
@@ -148,19 +147,18 @@ class TrainPlan:
         return str(self.ui.deviceComboBox.currentData or AUTO_DEVICE)
 
     def parameters(self) -> dict[str, Any]:
-        """Return the parameters of the training job."""
+        """Return the parameters of the training job; a recipe of the user's is sent as it is now.
+
+        Raises:
+            RecipeError: the file of the user's recipe can not be read any more.
+        """
         return {
             "dataset": str(self.session.dataset.folder),
-            "recipe": self.recipe.key,
+            "recipe": recipe_text(self.recipe),
             "raters": self.raters.chosen,
             "device": self.device,
             "folds": int(self.ui.foldsSpinBox.value),
         }
-
-    def folders(self) -> list[str]:
-        """Return the folders that the engine must see: the dataset's, and that of a recipe of the user's."""
-        recipe = Path(self.recipe.key)
-        return [str(self.session.dataset.folder), *([str(recipe.parent)] if recipe.is_absolute() else [])]
 
     def add_recipe(self, path: str) -> None:
         """Choose a recipe file of the user's.

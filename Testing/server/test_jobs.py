@@ -13,10 +13,12 @@ import psutil
 import pytest
 
 from fractureai.dataset import Annotation, Dataset
+from fractureai.errors import FractureAIError
 from fractureai.phantom import write_dataset
 from fractureai.server.jobs import JobConflictError, JobRequestError, JobStore, UnknownJobError, lanes, processes
 from fractureai.server.jobs.folder import EventReader, append_event
 from fractureai.server.jobs.model import STATES
+from fractureai.server.jobs.parameters import recipe_of
 
 RECIPE = """
 format_version = 1
@@ -149,6 +151,17 @@ def test_a_recipe_may_not_load_weights_from_elsewhere(jobs, root):
     sly.write_text(text.replace('name = "hourglass"', 'name = "hourglass", weights = "/etc/passwd"'), encoding="utf-8")
     with pytest.raises(JobRequestError, match="weights in the recipe"):
         jobs.create("train", {"dataset": str(root / "wrists"), "recipe": str(sly)})
+    with pytest.raises(JobRequestError, match="weights in the recipe"):
+        jobs.create("train", {"dataset": str(root / "wrists"), "recipe": sly.read_text(encoding="utf-8")})
+
+
+def test_a_recipe_can_be_sent_as_its_text(jobs, root):
+    text = (root / "long.toml").read_text(encoding="utf-8")
+    job = jobs.create("train", {"dataset": str(root / "wrists"), "recipe": text, "device": "cpu"})
+    assert recipe_of(job["parameters"]["recipe"]) == recipe_of(str(root / "long.toml"))
+    jobs.cancel(job["id"])
+    with pytest.raises(FractureAIError, match="the recipe that was sent"):
+        jobs.create("train", {"dataset": str(root / "wrists"), "recipe": "name = 1\n"})
 
 
 @pytest.mark.parametrize(

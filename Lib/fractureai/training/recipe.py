@@ -205,13 +205,30 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     if not path.is_file():
         raise RecipeError(f"There is no recipe {name_or_path}; known recipes: {', '.join(list_recipes())}.")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise RecipeError(f"{path}: it is not valid TOML ({error}).") from error
+    return parse_recipe(text, str(path))
+
+
+def parse_recipe(text: str, source: str) -> Recipe:
+    """Read a recipe from the text of its TOML file.
+
+    Args:
+        text: TOML.
+        source: what to name in an error.
+
+    Raises:
+        RecipeError: see `load_recipe`.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source}: it is not valid TOML ({error}).") from error
     if table.pop("format_version", None) != FORMAT_VERSION:
-        raise RecipeError(f"{path}: format_version must be {FORMAT_VERSION}.")
-    recipe: Recipe = _build(Recipe, table, str(path))
-    _check(recipe, str(path))
+        raise RecipeError(f"{source}: format_version must be {FORMAT_VERSION}.")
+    recipe: Recipe = _build(Recipe, table, source)
+    _check(recipe, source)
     return recipe
 
 

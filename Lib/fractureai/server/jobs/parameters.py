@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,9 @@ from fractureai.dataset import Dataset
 from fractureai.dataset.files import absolute_path
 from fractureai.errors import FractureAIError
 from fractureai.server.jobs.errors import JobRequestError
+
+if TYPE_CHECKING:
+    from fractureai.training.recipe import Recipe
 
 ARCHIVE: Literal["archive"] = "archive"
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -26,7 +29,12 @@ class TrainParameters(_Parameters):
     """What to train on and how."""
 
     dataset: Text = Field(description="Folder of the dataset, or an archive of one (ZIP).")
-    recipe: Text = Field("quick", description="A recipe that comes along, or the path of one (TOML).")
+    recipe: str = Field(
+        "quick",
+        min_length=1,
+        max_length=65_536,
+        description="A recipe that comes along, the path of one (TOML), or the text of one (TOML of several lines).",
+    )
     out: Text | None = Field(None, description="Folder for checkpoints and the bundle; null: in the work folder.")
     raters: Raters | None = Field(None, description="Whose marks count as the truth; null: consensus.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")
@@ -148,14 +156,25 @@ def _bundle(text: str, roots: Sequence[Path], bundle_folder: Callable[[str], Pat
 
 
 def _check_recipe(parameters: dict[str, Any], roots: Sequence[Path]) -> None:
-    from fractureai.training.recipe import list_recipes, load_recipe
+    from fractureai.training.recipe import list_recipes
 
     name = parameters["recipe"]
-    if name not in list_recipes():
+    if "\n" not in name and name not in list_recipes():
         if not name.endswith(".toml"):
             raise JobRequestError(f"There is no recipe {name[:200]}; known recipes: {', '.join(list_recipes())}.")
         parameters["recipe"] = str(inside(name, roots, "recipe"))
-    recipe = load_recipe(parameters["recipe"])
+    recipe = recipe_of(parameters["recipe"])
     for weights in (recipe.localizer.network.weights, recipe.classifier.network.weights):
         if weights:
             inside(weights, roots, "file of weights in the recipe")
+
+
+def recipe_of(value: str) -> Recipe:
+    """Return the recipe that a job's parameter names (a shipped one, a path) or is (TOML of several lines).
+
+    Raises:
+        RecipeError: it is no recipe.
+    """
+    from fractureai.training.recipe import load_recipe, parse_recipe
+
+    return parse_recipe(value, "the recipe that was sent") if "\n" in value else load_recipe(value)

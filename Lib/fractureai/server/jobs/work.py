@@ -13,6 +13,7 @@ from fractureai.errors import FractureAIError
 from fractureai.server.jobs.events import Reporter
 from fractureai.server.jobs.folder import OUT
 from fractureai.server.jobs.model import Job
+from fractureai.server.jobs.parameters import recipe_of
 
 if TYPE_CHECKING:
     from fractureai.training.progress import TrainingProgress
@@ -27,13 +28,12 @@ def train(job: Job, folder: Path, report: Reporter) -> dict[str, Any]:
     """Train, and evaluate on the test split; goes on where an earlier run of the same job stopped."""
     given = job.parameters
     out = Path(given["out"] or folder / OUT)
-    from fractureai.training.recipe import load_recipe
     from fractureai.training.source import open_source
 
     report.step("opening the dataset", 0.0)
     dataset = open_source(Path(given["dataset"]), out)
 
-    recipe = load_recipe(given["recipe"])
+    recipe = recipe_of(given["recipe"])
     if given["folds"]:
         recipe = replace(recipe, folds=given["folds"])
     if not dataset.splits:
