@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = ROOT / "FractureAI" / "FractureAI.py"
 STUDIES, SEED = 24, 3
@@ -29,9 +31,9 @@ title = "Short: for a picture, a minute on a CPU"
 seed = 3
 folds = 1
 [localizer]
-input_px = 96
+input_px = 128
 network = { name = "hourglass", parameters = { width = 16, depth = 2 } }
-fit = { epochs = 24, batch_size = 4, optimizer = "adamw", learning_rate = 3e-3 }
+fit = { epochs = 12, batch_size = 4, optimizer = "adamw", learning_rate = 3e-3 }
 augmentation = { rotation_deg = 20.0 }
 [classifier]
 window_px = 128
@@ -95,6 +97,9 @@ class Camera:
         self.wait(0.6)
         path = self._out / f"{name}{self._suffix}.png"
         self.window.grab().save(str(path))
+        with Image.open(path) as picture:
+            small = picture.convert("RGB").quantize(256)
+        small.save(path, optimize=True)
         print(path)
 
 
@@ -108,7 +113,7 @@ def annotate(camera: Camera) -> None:
     page = camera.widget.pages[0]
     camera.widget.showPage(0)
     camera.wait(20, lambda: page.case is not None and page.editor.annotation is not None)
-    camera.wait(4)
+    camera.wait(15, lambda: camera.slicer.util.getNodes("Proposed*"))
     view = camera.slicer.app.layoutManager().sliceWidget("Red").sliceView()
     truth = camera.widget.session.dataset.annotation(page.current, "truth").landmarks
     QTest.keyClick(camera.window, Qt.Key.Key_P)
@@ -142,7 +147,7 @@ def train(camera: Camera, recipe: Path) -> None:
     camera.shoot("train-plan")
     page.plan.add_recipe(str(recipe))
     page.start()
-    camera.wait(120, lambda: page.run.job is not None and len(page.run.job["history"]) >= 20)
+    camera.wait(120, lambda: page.run.job is not None and len(page.run.job["history"]) >= 10)
     camera.wait(1.0)
     camera.shoot("train")
     camera.wait(600, lambda: page.run.job is not None and page.run.job["state"] in ("done", "failed"))

@@ -160,7 +160,7 @@ def test_a_recipe_can_be_sent_as_its_text(jobs, root):
     job = jobs.create("train", {"dataset": str(root / "wrists"), "recipe": text, "device": "cpu"})
     assert recipe_of(job["parameters"]["recipe"]) == recipe_of(str(root / "long.toml"))
     jobs.cancel(job["id"])
-    with pytest.raises(FractureAIError, match="the recipe that was sent"):
+    with pytest.raises(FractureAIError, match="The recipe that was sent"):
         jobs.create("train", {"dataset": str(root / "wrists"), "recipe": "name = 1\n"})
 
 

@@ -177,4 +177,4 @@ def recipe_of(value: str) -> Recipe:
     """
     from fractureai.training.recipe import load_recipe, parse_recipe
 
-    return parse_recipe(value, "the recipe that was sent") if "\n" in value else load_recipe(value)
+    return parse_recipe(value, "The recipe that was sent") if "\n" in value else load_recipe(value)
