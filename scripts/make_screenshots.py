@@ -98,8 +98,8 @@ class Camera:
         path = self._out / f"{name}{self._suffix}.png"
         self.window.grab().save(str(path))
         with Image.open(path) as picture:
-            small = picture.convert("RGB").quantize(256)
-        small.save(path, optimize=True)
+            whole = picture.convert("RGB")
+        whole.save(path, optimize=True)
         print(path)
 
 

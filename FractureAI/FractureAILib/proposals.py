@@ -1,4 +1,4 @@
-"""Where a model would put the landmarks: asked of the engine in the background, only when it runs already."""
+"""Where a model would put the landmarks: asked of the engine, which is started for it where it is installed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,12 @@ class Proposals:
         """
         self.cancel()
         session = self._session
-        if session.blinded or session.engine.state != "ready":
+        if session.blinded or not session.settings.proposals:
+            return
+        engine = session.engine
+        if engine.state == "off" and not engine.is_remote and engine.environment.is_ready("read"):
+            engine.start()  # the page asks again once it is ready
+        if engine.state != "ready":
             return
         key = (case.row.id, view)
         if key in self._answers:

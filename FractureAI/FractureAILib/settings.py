@@ -36,6 +36,15 @@ class Settings:
         self._set("Blinded", "yes" if value else "no")
 
     @property
+    def proposals(self) -> bool:
+        """Whether a model proposes landmarks while a person annotates."""
+        return self._get("Proposals", "yes") == "yes"
+
+    @proposals.setter
+    def proposals(self, value: bool) -> None:
+        self._set("Proposals", "yes" if value else "no")
+
+    @property
     def recent_datasets(self) -> list[str]:
         """Folders of the datasets opened last, the newest first."""
         return [folder for folder in self._get("RecentDatasets").split("\n") if folder]

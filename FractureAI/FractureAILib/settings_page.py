@@ -31,6 +31,8 @@ class SettingsPage(Page):
         self.install = InstallBox(ui, session.engine, self._packages_changed)
         ui.raterEdit.connect("editingFinished()", self._rater_edited)
         ui.keysButton.connect("clicked()", lambda: self.keys_wanted())
+        ui.proposalsCheckBox.checked = session.settings.proposals
+        ui.proposalsCheckBox.connect("toggled(bool)", self._set_proposals)
         ui.modelsList.connect("currentRowChanged(int)", self._show_card)
         ui.useModelButton.connect("clicked()", self._use_model)
         ui.importModelButton.connect("clicked()", self._ask_zip)
@@ -140,6 +142,9 @@ class SettingsPage(Page):
         self.ui.cardBrowser.visible = there
         if there:
             self.ui.cardBrowser.setMarkdown(self.models[row].get("card") or _("This model has no card."))
+
+    def _set_proposals(self, wanted: bool) -> None:
+        self.session.settings.proposals = wanted
 
     def _use_model(self) -> None:
         row = self.ui.modelsList.currentRow

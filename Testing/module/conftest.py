@@ -192,6 +192,7 @@ class Desk:
 def desk(slicer: Any, main_window: Any) -> Iterator[Desk]:
     """A fresh panel in the window, with an empty scene and fresh settings."""
     slicer.app.userSettings().clear()
+    slicer.app.userSettings().setValue("FractureAI/Proposals", "no")  # where no model is meant to speak
     slicer.mrmlScene.Clear(0)
     panel = slicer.modules.fractureai.createNewWidgetRepresentation()
     main_window.set_module("FractureAI", panel)

@@ -32,6 +32,17 @@ def server(tmp_path, dataset_folder) -> Iterator[tuple[str, str]]:
     process.wait(20)
 
 
+@pytest.fixture(autouse=True)
+def proposals_on(desk):
+    desk.session.settings.proposals = True
+
+
+def test_the_engine_on_this_computer_is_started_for_it(desk, dataset_folder):
+    desk.open(dataset_folder)
+    desk.wait(lambda: desk.page.landmarks.proposals)
+    assert set(desk.page.landmarks.proposals) == set(desk.truth().landmarks)
+
+
 @pytest.mark.slow
 def test_a_server_that_runs_proposes_landmarks(desk, dataset_folder, server):
     desk.session.settings.server_url, desk.session.settings.server_token_file = server
@@ -45,6 +56,7 @@ def test_a_server_that_runs_proposes_landmarks(desk, dataset_folder, server):
     for name, point in desk.page.landmarks.proposals.items():
         assert math.dist(point, truth[name]) * spacing[0] < 15.0
     desk.key(desk.Qt.Key.Key_A)
+    desk.wait(desk.stored)
     assert set(desk.stored().landmarks) == set(truth)
     first = desk.page.current
     desk.key(desk.Qt.Key.Key_Return)
