@@ -188,6 +188,10 @@ class EngineLink:
 
         self.call(lambda client, _task: client.jobs(), listed, lambda _error: None)
 
+    def sees(self, folder: str) -> bool:
+        """Tell whether the engine may work in a folder that was shared: now, or as soon as it is up."""
+        return self.is_remote or self.process is None or self.process.sees(folder)
+
     def restart(self) -> None:
         """Stop the server when it is ours, and reach it anew when it is needed: settings have changed, or it failed."""
         self._drop()

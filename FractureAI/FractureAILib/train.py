@@ -118,7 +118,6 @@ class TrainPage(Page):
         except FractureAIError as error:
             self._failed(error)
             return
-        self.session.engine.share(str(self.session.dataset.folder))
         self.run.start(parameters)
 
     def show_job(self, job) -> None:

