@@ -71,3 +71,7 @@ class EvaluationError(FractureAIError):
 
 class ServerError(FractureAIError):
     """A server that does not answer, refuses, or is none of ours."""
+
+
+class WindowError(FractureAIError):
+    """The window can not be opened: no screen, or nothing to draw with."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import fractureai
-from fractureai.errors import FileError
+from fractureai.errors import FileError, WindowError
 
 NAME = "desktop"
 EXAMPLE = "fractureai desktop out/wrists"
@@ -31,8 +31,12 @@ def run(
 
         Dataset.open(dataset)  # says what is wrong before a window opens
     import slicerhost
+    from slicerhost.errors import HostError
 
-    slicerhost.run(module_file(), ready=lambda panel: _open(panel, dataset))
+    try:
+        slicerhost.run(module_file(), ready=lambda panel: _open(panel, dataset))
+    except HostError as error:
+        raise WindowError(f"{error}.") from error
 
 
 def module_file() -> Path:
