@@ -46,9 +46,7 @@ def test_on_a_screen_the_window_stays_open(dataset: Path, tmp_path: Path) -> Non
     )
     number = os.read(reading, 20).decode().strip()
     screen = {"DISPLAY": f":{number}", "QT_QPA_PLATFORM": "xcb", "XDG_CONFIG_HOME": str(tmp_path)}
-    window = subprocess.Popen(
-        [*COMMAND, str(dataset)], env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True
-    )
+    window = subprocess.Popen([*COMMAND, str(dataset)], env={**os.environ, **screen}, stderr=subprocess.PIPE, text=True)
     time.sleep(12)
     still_open = window.poll() is None
     window.terminate()
