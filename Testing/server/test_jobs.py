@@ -309,7 +309,8 @@ def test_killed_while_it_writes_no_job_is_lost(root, tmp_path):
             assert ended(store, id)["state"] in ("cancelled", "done", "interrupted")
     finally:
         store.stop()
-    assert not list(tmp_path.rglob("*.tmp"))
+    # An export that was cut off leaves its unfinished file beside its result, until it is continued.
+    assert not [path for path in tmp_path.rglob("*.tmp") if path.parent.name != "out"]
 
 
 def test_a_job_whose_process_had_finished_is_done(jobs, root, tmp_path):
