@@ -165,8 +165,9 @@ def test_a_thousand_malformed_uploads(tmp_path, study):
         assert "ERROR" not in server.log()
         assert list((server.work / "uploads").iterdir()) == []
     print(f"statuses {statuses}; memory at rest in MB: {[round(value / 1e6) for value in memory]}")
-    # At rest it goes up and down by a tenth, without a trend over thousands of uploads: so two looks at each end.
-    assert min(memory[-2:]) <= 1.05 * max(memory[:2])
+    # At rest it lies now here, now there between 297 and 392 MB (glibc's pools), without a trend over 4,000 uploads;
+    # a radiograph kept at every upload would add gigabytes.
+    assert min(memory[-2:]) <= 1.35 * max(memory[:2])
 
 
 def at_rest(process: psutil.Process, read_sound) -> float:
