@@ -197,6 +197,7 @@ def desk(slicer: Any, main_window: Any) -> Iterator[Desk]:
     panel = slicer.modules.fractureai.createNewWidgetRepresentation()
     main_window.set_module("FractureAI", panel)
     main_window.resize(1280, 800)
+    main_window.activateWindow()  # keys go to the active window; another test's dialog may have been that
     panel.enter()
     slicer.app.processEvents()
     made = Desk(slicer, main_window, panel)
