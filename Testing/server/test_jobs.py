@@ -309,8 +309,24 @@ def test_killed_while_it_writes_no_job_is_lost(root, tmp_path):
             assert ended(store, id)["state"] in ("cancelled", "done", "interrupted")
     finally:
         store.stop()
-    # An export that was cut off leaves its unfinished file beside its result, until it is continued.
-    assert not [path for path in tmp_path.rglob("*.tmp") if path.parent.name != "out"]
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_an_unfinished_file_of_a_job_that_was_cut_off_goes(jobs, root, tmp_path):
+    id = jobs.create("export", {"dataset": str(root / "wrists"), "raters": ["truth"]})["id"]
+    ended(jobs, id)
+    path = jobs.path(id) / "job.json"
+    jobs.stop()
+    left = jobs.path(id) / "out" / ".export.zip.tmp"
+    left.write_bytes(b"half")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "running", "finished": "", "pid": 2**22 - 1}))
+    store = JobStore(tmp_path / "work", [root])
+    store.start()
+    try:
+        assert not left.exists()
+        assert (store.path(id) / "out" / "export.zip").is_file()
+    finally:
+        store.stop()
 
 
 def test_a_job_whose_process_had_finished_is_done(jobs, root, tmp_path):

@@ -27,7 +27,7 @@ from fractureai.errors import FractureAIError
 from fractureai.server.errors import ApiError
 from fractureai.server.jobs import lanes, processes
 from fractureai.server.jobs.errors import JobConflictError, UnknownJobError
-from fractureai.server.jobs.folder import JOB, LOG, append_event, log_tail, read_job, write_job
+from fractureai.server.jobs.folder import JOB, LOG, OUT, append_event, log_tail, read_job, write_job
 from fractureai.server.jobs.live import NO_PROGRESS, Live
 from fractureai.server.jobs.lock import OwnerLock
 from fractureai.server.jobs.model import FINAL, RESUMABLE, Job, job_to_json, new_job, utc_now
@@ -335,6 +335,8 @@ class JobStore:
         child = self._children.get(job.id)
         if child is not None:
             processes.stop(self.folder / job.id)
+        for left in (self.folder / job.id / OUT).rglob(f".*{TEMPORARY_SUFFIX}"):  # cut off while it was written
+            left.unlink(missing_ok=True)
         live = self._live[job.id]
         live.update()
         ended = replace(job, finished=utc_now(), pid=0)
