@@ -129,7 +129,7 @@ def test_the_values_stay_beside_the_colours(volume):
     assert overlay.cutoff_of(made) == 0.9
 
 
-def test_a_new_cutoff_takes_less_than_ten_milliseconds(volume):
+def test_a_new_cutoff_is_drawn_while_the_slider_moves(volume):
     made = overlay.add_activation(volume, np.random.default_rng(0).random((256, 256)), np.eye(3))
     times = []
     for cutoff in np.linspace(0, 1, 21):
