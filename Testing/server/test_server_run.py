@@ -164,3 +164,14 @@ def test_readings_are_limited_in_number_size_and_age(tmp_path, study):
     assert small.file(ids[4], "1.npy").is_file()
     document = small.add(prediction, {}, sources)
     assert document["overlay"] is None
+
+
+def test_readings_kept_at_the_same_time_do_not_trip_over_each_other(tmp_path, study):
+    """One reading is given its name, or is removed, while another one's caller looks through the folder."""
+    prediction = Pipeline.load("demo").read(study)
+    sources = Sources({path: str(path) for path in study})
+    store = ReadingStore(tmp_path / "kept", Limits(readings=3, drawings=0))
+    with ThreadPoolExecutor(16) as pool:
+        tasks = [pool.submit(store.add, prediction, {}, sources) for _ in range(300)]
+    assert len({task.result()["id"] for task in tasks}) == 300
+    assert len(list((tmp_path / "kept").iterdir())) == 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import secrets
 import shutil
@@ -12,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,11 @@ class ReadingStore:
         document["overlay"] = f"readings/{identifier}/{_OVERLAY}" if draws else None
         text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
         (unfinished / "reading.json").write_text(text + "\n", encoding="utf-8")
-        unfinished.rename(self._folder / identifier)
+        with self._lock:
+            unfinished.rename(self._folder / identifier)
+            self._clean()
         if draws:
             self._drawer.submit(self._draw, identifier, prediction, radiographs)
-        self._clean()
         return document
 
     def file(self, identifier: str, name: str) -> Path:
@@ -126,27 +127,31 @@ class ReadingStore:
             self._drawings.pop(identifier).set_result(None)
 
     def _clean(self) -> None:
-        """Remove what is too old, too many or too large, the oldest first, and what a killed server left."""
+        """Remove what is too old, too many or too large, the oldest first, and what a killed server left.
+
+        One caller at a time: a reading half removed is as young as its last removal, and one renamed is nowhere.
+        """
         now = time.time()
         kept: list[tuple[float, Path]] = []
-        for entry in os.scandir(self._folder):
-            age = now - entry.stat(follow_symlinks=False).st_mtime
-            if entry.name.startswith(_UNFINISHED):
+        for path in self._folder.iterdir():
+            age = now - path.lstat().st_mtime
+            if path.name.startswith(_UNFINISHED):
                 if age > _LEFTOVER_AGE_S:
-                    shutil.rmtree(entry.path, ignore_errors=True)
+                    shutil.rmtree(path, ignore_errors=True)
             elif age > self._limits.readings_age_s:
-                shutil.rmtree(entry.path, ignore_errors=True)
-            elif _ID.fullmatch(entry.name):
-                kept.append((age, Path(entry.path)))
+                shutil.rmtree(path, ignore_errors=True)
+            elif _ID.fullmatch(path.name):
+                kept.append((age, path))
         total = 0
         for number, (_, path) in enumerate(sorted(kept), start=1):
-            total += sum(file.stat().st_size for file in _files(path))
+            total += _size_bytes(path)
             if number > self._limits.readings or total > self._limits.readings_bytes:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _files(folder: Path) -> list[Path]:
-    try:
-        return [path for path in folder.iterdir() if path.is_file()]
-    except FileNotFoundError:
-        return []
+def _size_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # the overlay was given its name in the meantime
+            total += path.stat().st_size
+    return total
