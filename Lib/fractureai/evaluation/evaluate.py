@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from fractureai.evaluation.calibration import Calibration, calibration
 from fractureai.evaluation.cases import CaseResult, LeftOut, ViewResult
 from fractureai.evaluation.landmarks import LandmarkRecall, landmark_recall
 from fractureai.evaluation.strata import MetricsRow, strata_rows, view_rows
+
+if TYPE_CHECKING:
+    from fractureai.evaluation.blocks import ReportPart
 
 ENSEMBLE = "ensemble"
 """Key of the study's own threshold beside those of the views."""
@@ -83,6 +87,11 @@ class Evaluation:
         referrals: how many studies were referred, and why.
         wrong_views: radiographs that were read as another view than the reference says.
         resamples, seed, confidence: of the bootstrap.
+        readers: human readers beside the model; None when there are none.
+        confounders: what else than the model's reading goes with the outcome; None when not asked.
+        calibrated: calibration before and after it was mended; None when the model brings no calibrator.
+        selective: what referral would gain and cost, by score; None when not asked.
+        explanation: how far the activation maps can be trusted; None when not asked.
     """
 
     cases: tuple[CaseResult, ...]
@@ -97,6 +106,11 @@ class Evaluation:
     resamples: int
     seed: int
     confidence: float
+    readers: ReportPart | None = None
+    confounders: ReportPart | None = None
+    calibrated: ReportPart | None = None
+    selective: ReportPart | None = None
+    explanation: ReportPart | None = None
 
     def stratum(self, name: str) -> MetricsRow:
         """Return the row of a stratum (``all``, ``general``, ``hard``, ...)."""

@@ -1,18 +1,20 @@
 """The figures of a report: ROC, precision-recall, calibration, landmark recall, probabilities by stratum.
 
-All have one size, one font and Okabe-Ito colours; curves differ by dash and marker too. Each is written as SVG and as
-PNG. A page may replace the colours of `ROLES` to suit its ground.
+All have one font and Okabe-Ito colours; curves differ by dash and marker too. Each is written as SVG and as PNG. A page
+may replace the colours of `ROLES` to suit its ground.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fractureai.evaluation.blocks import Plot
 from fractureai.evaluation.cases import CaseResult
 from fractureai.evaluation.curves import Curve, precision_recall, roc
 from fractureai.evaluation.evaluate import Evaluation
@@ -28,7 +30,7 @@ INK, MUTED, GRID, PAPER = "#1f2328", "#6a7178", "#d5d9de", "#fefefe"
 ROLES: Mapping[str, str] = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", BLUE: "model"}
 """Colour -> name of its role."""
 
-_SIZE_IN = (4.8, 4.4)
+PNG_DPI = 200
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -61,77 +63,77 @@ _STYLE: Any = {
 
 
 @dataclass(frozen=True)
-class ReportFigure:
-    """One figure on disk.
+class PlotFiles:
+    """The files of one plot."""
 
-    Attributes:
-        name: file name without suffix.
-        title: heading.
-        caption: how to read it.
-        svg, png: the files.
-    """
-
-    name: str
-    title: str
-    caption: str
     svg: Path
     png: Path
 
 
-def write_figures(evaluation: Evaluation, folder: Path) -> tuple[ReportFigure, ...]:
-    """Draw every figure for which there are data; ``folder`` is made if needed."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_plot(plot: Plot, folder: Path) -> PlotFiles:
+    """Draw a plot into an existing folder, as SVG and as PNG of 200 dots per inch."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    files = PlotFiles(folder / f"{plot.name}.svg", folder / f"{plot.name}.png")
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=plot.size_in, layout="constrained")
+        plot.draw(figure)
+        figure.savefig(files.svg, facecolor="none", metadata={"Date": None, "Creator": None})
+        figure.savefig(files.png, dpi=PNG_DPI, facecolor="white")
+    return files
+
+
+def performance_plots(evaluation: Evaluation) -> tuple[Plot, ...]:
+    """Return ROC, precision-recall, probabilities by stratum and calibration, as far as the cases define them."""
     read = [case for case in evaluation.cases if case.probability is not None]
     sets = _sets(evaluation)
     interval = f"{100 * evaluation.confidence:g} %"
-    figures = []
-    if sets:
-        bands = f"Bands: pointwise {interval} bootstrap interval. Marker: the threshold in use."
-        figures = [
-            _write(folder, "roc", "ROC", f"Up and left is better; the diagonal is chance. {bands}", _draw_roc, sets),
-            _write(
-                folder,
-                "precision_recall",
-                "Precision and recall",
-                f"Up and right is better; dotted lines are the share of fractures, which is chance. {bands}",
-                _draw_precision_recall,
-                sets,
-            ),
-        ]
-    figures.append(
-        _write(
-            folder,
+    bands = f"Bands: pointwise {interval} bootstrap interval. Marker: the threshold in use."
+    curves = (
+        Plot("roc", "ROC", f"Up and left is better; the diagonal is chance. {bands}", partial(_draw_roc, sets)),
+        Plot(
+            "precision_recall",
+            "Precision and recall",
+            f"Up and right is better; dotted lines are the share of fractures, which is chance. {bands}",
+            partial(_draw_precision_recall, sets),
+        ),
+    )
+    return (
+        *(curves if sets else ()),
+        Plot(
             "probabilities",
             "Probabilities by kind of study",
             "One mark a study; the dashed line is the threshold. A study counts again in each kind it belongs to.",
-            _draw_probabilities,
-            read,
-        )
-    )
-    figures.append(
-        _write(
-            folder,
+            partial(_draw_probabilities, read),
+        ),
+        Plot(
             "calibration",
             "Calibration",
             f"On the diagonal, a probability means what it says. Bars: Wilson {interval} interval. Area: number of "
             "studies.",
-            _draw_calibration,
-            evaluation,
-        )
+            partial(_draw_calibration, evaluation),
+        ),
     )
-    if evaluation.landmarks:
-        figures.append(
-            _write(
-                folder,
-                "landmarks",
-                "Landmarks",
-                f"Share of landmarks placed within a distance of the reference. Bars: {interval} interval at "
-                "the distances of the table.",
-                _draw_landmarks,
-                evaluation,
-            )
-        )
-    return tuple(figures)
+
+
+def landmark_plot(evaluation: Evaluation) -> Plot:
+    """Return the share of landmarks against the distance from the reference."""
+    return Plot(
+        "landmarks",
+        "Landmarks",
+        "Share of landmarks placed within a distance of the reference. Bars: "
+        f"{100 * evaluation.confidence:g} % interval at the distances of the table.",
+        partial(_draw_landmarks, evaluation),
+    )
+
+
+def unit_axes(figure: Figure, x: str, y: str) -> Axes:
+    """Put square axes from 0 to 1 with these labels on a figure."""
+    axes = figure.add_subplot()
+    ticks = np.linspace(0, 1, 6)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=ticks, yticks=ticks, aspect="equal", xlabel=x, ylabel=y)
+    return axes
 
 
 @dataclass(frozen=True)
@@ -161,36 +163,14 @@ def _sets(evaluation: Evaluation) -> list[_Set]:
     return [found["all"]] if "all" in found else []
 
 
-def _write(
-    folder: Path, name: str, title: str, caption: str, draw: Callable[[Figure, Any], None], data: Any
-) -> ReportFigure:
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=_SIZE_IN, layout="constrained")
-        draw(figure, data)
-        figure.savefig(svg, facecolor="none", metadata={"Date": None, "Creator": None})
-        figure.savefig(png, dpi=200, facecolor="white")
-    return ReportFigure(name, title, caption, svg, png)
-
-
-def _unit_axes(figure: Figure, x: str, y: str) -> Axes:
-    axes = figure.add_subplot()
-    ticks = np.linspace(0, 1, 6)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=ticks, yticks=ticks, aspect="equal", xlabel=x, ylabel=y)
-    return axes
-
-
 def _draw_curve(axes: Axes, curve: Curve, part: _Set, point: tuple[float, float], label: str, style: str) -> None:
     axes.fill_between(curve.band_x, curve.band_low, curve.band_high, color=part.colour, alpha=0.16, linewidth=0)
     axes.plot(curve.x, curve.y, part.dashes, color=part.colour, drawstyle=style, label=label)
     axes.plot(*point, part.marker, color=part.colour, markeredgecolor=PAPER, markersize=9, zorder=5, clip_on=False)
 
 
-def _draw_roc(figure: Figure, sets: Sequence[_Set]) -> None:
-    axes = _unit_axes(figure, "1 − specificity", "Sensitivity")
+def _draw_roc(sets: Sequence[_Set], figure: Figure) -> None:
+    axes = unit_axes(figure, "1 − specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1)
     for part in sets:
         assert part.row.metrics is not None
@@ -200,8 +180,8 @@ def _draw_roc(figure: Figure, sets: Sequence[_Set]) -> None:
     axes.legend(loc="lower right", labelspacing=0.7)
 
 
-def _draw_precision_recall(figure: Figure, sets: Sequence[_Set]) -> None:
-    axes = _unit_axes(figure, "Recall (sensitivity)", "Precision")
+def _draw_precision_recall(sets: Sequence[_Set], figure: Figure) -> None:
+    axes = unit_axes(figure, "Recall (sensitivity)", "Precision")
     for part in sets:
         assert part.row.metrics is not None
         axes.axhline(part.row.metrics.prevalence, linestyle=":", color=part.colour, linewidth=1)
@@ -215,8 +195,8 @@ def _short(part: _Set) -> str:
     return f"{part.row.title.split(' (')[0]}, {part.row.n_positive} of {part.row.n} fractured"
 
 
-def _draw_calibration(figure: Figure, evaluation: Evaluation) -> None:
-    axes = _unit_axes(figure, "Mean probability given", "Share of fractures found")
+def _draw_calibration(evaluation: Evaluation, figure: Figure) -> None:
+    axes = unit_axes(figure, "Mean probability given", "Share of fractures found")
     axes.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1)
     bins = evaluation.calibration.bins
     x = np.array([b.mean_probability for b in bins])
@@ -231,7 +211,7 @@ def _draw_calibration(figure: Figure, evaluation: Evaluation) -> None:
     axes.text(0.98, 0.03, summary, transform=axes.transAxes, ha="right", va="bottom")
 
 
-def _draw_landmarks(figure: Figure, evaluation: Evaluation) -> None:
+def _draw_landmarks(evaluation: Evaluation, figure: Figure) -> None:
     axes = figure.add_subplot()
     looks = ((BLUE, "-", "o"), (GREEN, "--", "s"), (VERMILION, "-.", "^"), (ORANGE, ":", "D"))
     rows = [row for row in evaluation.landmarks if row.landmark == "all" and row.view != "all"]
@@ -270,7 +250,7 @@ def _draw_landmarks(figure: Figure, evaluation: Evaluation) -> None:
     axes.legend(loc="lower right")
 
 
-def _draw_probabilities(figure: Figure, cases: Sequence[CaseResult]) -> None:
+def _draw_probabilities(cases: Sequence[CaseResult], figure: Figure) -> None:
     axes = figure.add_subplot()
     rows = [(s.title.split(" (")[0], [case for case in cases if s.member(case)]) for s in STRATA if s.name != "kept"]
     rows = [row for row in rows if row[1]]

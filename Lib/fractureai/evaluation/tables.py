@@ -10,13 +10,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fractureai.evaluation.blocks import ReportPart, Table
 from fractureai.evaluation.bootstrap import Estimate
+from fractureai.evaluation.calibration import CalibrationBin
 from fractureai.evaluation.cases import CaseResult
 from fractureai.evaluation.evaluate import Evaluation, LandmarkRow
 from fractureai.evaluation.metrics import METRICS
 from fractureai.evaluation.strata import MetricsRow
 
 FORMAT_VERSION = 1
+
+_UNDEFINED = Estimate(math.nan, math.nan, math.nan)
 
 
 def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -36,17 +40,30 @@ def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
         "calibration": _plain(asdict(evaluation.calibration)),
         "referrals": _plain(asdict(evaluation.referrals)),
         "wrong_views": evaluation.wrong_views,
+        **{name: _plain(part.to_json()) for name, part in further_parts(evaluation).items()},
         "left_out": [asdict(item) for item in evaluation.left_out],
         "cases": [_plain({**asdict(case), "called": case.called}) for case in evaluation.cases],
     }
 
 
+def further_parts(evaluation: Evaluation) -> dict[str, ReportPart]:
+    """Return the optional parts that were asked for, by the name of their field."""
+    parts = {
+        "readers": evaluation.readers,
+        "confounders": evaluation.confounders,
+        "calibrated": evaluation.calibrated,
+        "selective": evaluation.selective,
+        "explanation": evaluation.explanation,
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
 def write_tables(evaluation: Evaluation, folder: Path, extra: Mapping[str, Any]) -> tuple[Path, ...]:
-    """Write ``numbers.json``, ``strata.csv``, ``landmarks.csv`` and ``cases.csv`` into an existing folder.
+    """Write ``numbers.json`` and a CSV file each of strata and views, landmarks, calibration and cases.
 
     Args:
         evaluation: what to write.
-        folder: where.
+        folder: where; must exist.
         extra: further top-level entries of the JSON (title, notice, facts).
     """
     values = {**extra, **evaluation_to_json(evaluation)}
@@ -56,8 +73,25 @@ def write_tables(evaluation: Evaluation, folder: Path, extra: Mapping[str, Any])
         path,
         _write_csv(folder / "strata.csv", [_metrics_fields(row) for row in (*evaluation.strata, *evaluation.views)]),
         _write_csv(folder / "landmarks.csv", [_landmark_fields(row) for row in evaluation.landmarks]),
+        _write_csv(folder / "calibration.csv", [_bin_fields(bin_) for bin_ in evaluation.calibration.bins]),
         _write_csv(folder / "cases.csv", [_case_fields(case) for case in evaluation.cases]),
     )
+
+
+def write_table(table: Table, folder: Path) -> Path:
+    """Write a table of the report as ``<name>.csv`` with unrounded numbers, all groups of rows below each other."""
+    rows = [row for group in table.groups for row in group.rows]
+    estimated = {
+        column.key for i, column in enumerate(table.columns) if any(isinstance(row[i], Estimate) for row in rows)
+    }
+    fields: list[dict[str, Any]] = [{} for _ in rows]
+    for line, cells in zip(fields, rows, strict=True):
+        for column, cell in zip(table.columns, cells, strict=True):
+            if column.key in estimated:
+                line |= _estimate_fields(column.key, cell if isinstance(cell, Estimate) else _UNDEFINED)
+            else:
+                line[column.key] = cell
+    return _write_csv(folder / f"{table.name}.csv", fields)
 
 
 def _metrics(row: MetricsRow) -> dict[str, Any]:
@@ -75,7 +109,7 @@ def _metrics_fields(row: MetricsRow) -> dict[str, Any]:
     for key in ("true_positive", "false_positive", "true_negative", "false_negative"):
         fields[key] = getattr(row.metrics, key) if row.metrics else 0
     for name in METRICS:
-        fields |= _estimate_fields(name, row.estimates.get(name, Estimate(math.nan, math.nan, math.nan)))
+        fields |= _estimate_fields(name, row.estimates.get(name, _UNDEFINED))
     for name in ("sensitivity_wilson", "specificity_wilson"):
         interval = getattr(row, name)
         fields |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
@@ -90,6 +124,11 @@ def _landmark_fields(row: LandmarkRow) -> dict[str, Any]:
     for limit, share in result.recall.items():
         fields |= _estimate_fields(f"recall_{limit:g}_mm", share)
     return fields
+
+
+def _bin_fields(bin_: CalibrationBin) -> dict[str, Any]:
+    fields: dict[str, Any] = {key: getattr(bin_, key) for key in ("low", "high", "n", "mean_probability")}
+    return {**fields, **_estimate_fields("observed", bin_.observed)}
 
 
 def _case_fields(case: CaseResult) -> dict[str, Any]:
