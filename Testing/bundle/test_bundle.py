@@ -212,7 +212,7 @@ def test_pickles_are_refused_even_with_their_hash(folder):
 
 
 @pytest.mark.parametrize(
-    ("version", "advice"), [(2, "update FractureAI"), (0, "train it anew"), (None, "train it anew")]
+    ("version", "advice"), [(3, "update FractureAI"), (0, "train it anew"), (None, "train it anew")]
 )
 def test_another_format_version_is_refused(folder, version, advice):
     edit_metadata(folder, format_version=version)

@@ -10,6 +10,7 @@ METADATA = "configs/metadata.json"
 INFERENCE = "configs/inference.json"
 CARD = "docs/README.md"
 LICENSE = "LICENSE"
+RELIABILITY = "models/reliability.safetensors"
 MODEL_SUFFIXES = (".onnx", ".safetensors")
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".ts", ".npy", ".npz", ".bin")
 """Formats that can carry code or pickled objects; never in a bundle."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fractureai.bundle.layout import HASHES, INFERENCE, METADATA, PICKLES, bundle_files, sha256
-from fractureai.bundle.spec import FORMAT_VERSION, BundleSpec, spec_from_json
+from fractureai.bundle.layout import HASHES, INFERENCE, METADATA, PICKLES, RELIABILITY, bundle_files, sha256
+from fractureai.bundle.spec import FORMAT_VERSION, READ_VERSIONS, BundleSpec, spec_from_json
 from fractureai.errors import BundleError
 from fractureai.sites import Site
 
@@ -82,7 +82,7 @@ def load_bundle(folder: str | Path, site: Site | None = None) -> Bundle:
             folder / METADATA, "it has no table fractureai: this bundle was not made by FractureAI", "give another"
         )
     version = table.get("format_version")
-    if version != FORMAT_VERSION:
+    if version not in READ_VERSIONS:
         newer = isinstance(version, int) and version > FORMAT_VERSION
         advice = "update FractureAI" if newer else "train it anew with this version"
         raise BundleError(folder, f"its format version is {version}, this FractureAI reads {FORMAT_VERSION}", advice)
@@ -91,7 +91,8 @@ def load_bundle(folder: str | Path, site: Site | None = None) -> Bundle:
         spec = spec_from_json(table)
     except ValueError as error:
         raise BundleError(folder / METADATA, str(error), _ANEW) from error
-    missing = [name for name in spec.onnx_files() if name not in bundle_files(folder)]
+    needed = (*spec.onnx_files(), *([RELIABILITY] if spec.reliability is not None else []))
+    missing = [name for name in needed if name not in bundle_files(folder)]
     if missing:
         raise BundleError(folder, f"{', '.join(missing)} is missing", _ANEW)
     profile = spec.profile()

@@ -15,7 +15,10 @@ from fractureai.sites import Site
 from fractureai.sites.profile import FORMAT_VERSION as SITE_FORMAT_VERSION
 from fractureai.sites.profile import site_from_table
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READ_VERSIONS = (1, 2)
+"""Version 2 added ``reliability``; version 1 is read as without it."""
+
 CROPS = ("five", "centre")
 
 
@@ -83,6 +86,8 @@ class BundleSpec:
         command: the exact command that made the bundle.
         notice: what must stand beside every output; may be "".
         created: ISO 8601 date.
+        reliability: how far the readings can be trusted, the part that is no array
+            (`fractureai.reliability.Reliability`); None when it was never fitted.
     """
 
     id: str
@@ -99,6 +104,7 @@ class BundleSpec:
     command: str
     notice: str
     created: str
+    reliability: Mapping[str, Any] | None = None
 
     def profile(self) -> Site:
         """Return the site profile.
@@ -138,6 +144,8 @@ def spec_from_json(table: Mapping[str, Any]) -> BundleSpec:
         ValueError: a key is missing, unknown or out of range; the message says which.
     """
     values = {key: value for key, value in table.items() if key != "format_version"}
+    if table.get("format_version") == 1:
+        values = {"reliability": None, **values}
     views = {name: _view(name, view) for name, view in _require(values, "views", dict).items()}
     spec: BundleSpec = _build(BundleSpec, {**values, "views": views})
     check_spec(spec)
@@ -162,6 +170,8 @@ def check_spec(spec: BundleSpec) -> None:
     numbers = (spec.ensemble_threshold, spec.view_disagreement_max, spec.localizer_size_px)
     if not all(math.isfinite(number) and number > 0 for number in numbers):
         raise ValueError("ensemble_threshold, view_disagreement_max and localizer_size_px must be positive")
+    if spec.reliability is not None and not isinstance(spec.reliability, Mapping):
+        raise ValueError("reliability is not a table")
     if not spec.id or not spec.created:
         raise ValueError("id and created must not be empty")
 

@@ -17,6 +17,7 @@ from fractureai.bundle.layout import (
     LICENSE,
     METADATA,
     MODEL_SUFFIXES,
+    RELIABILITY,
     bundle_files,
     is_model_path,
     sha256,
@@ -48,7 +49,8 @@ def write_bundle(
         folder: where the bundle goes; its parent is made when missing.
         spec: what the bundle says about itself.
         model_files: relative path (``models/PA/classifier_0.onnx``) -> the file to copy; every ONNX file that the
-            specification names, and weights as ``.safetensors``.
+            specification names, weights as ``.safetensors``, and ``models/reliability.safetensors`` when the
+            specification has a table ``reliability``.
         monai_config: content of ``configs/inference.json``: a MONAI config that names the network by ``_target_``.
         overwrite: replace a bundle that is there.
         license_text: licence of the weights; None: Apache 2.0 for weights trained on simulated images, else a note that
@@ -87,7 +89,8 @@ def _check(
             )
         if not Path(source).is_file():
             raise BundleError(source, "the model file is missing", "export it first")
-    missing = sorted(set(spec.onnx_files()) - set(model_files))
+    needed = {*spec.onnx_files(), *([RELIABILITY] if spec.reliability is not None else [])}
+    missing = sorted(needed - set(model_files))
     if missing:
         raise BundleError(folder, f"the specification names {', '.join(missing)}, which was not given", "export it")
     if '"_target_"' not in json.dumps(plain(monai_config)):
@@ -127,7 +130,12 @@ def _move(partial: Path, folder: Path) -> None:
     if folder.is_dir():
         old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
         folder.rename(old)
-    partial.rename(folder)
+    try:
+        partial.rename(folder)
+    except OSError:
+        if old:
+            old.rename(folder)
+        raise
     if old:
         shutil.rmtree(old)
 
