@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fractureai import geometry
-from fractureai.inference.activation import activation_on_image, enlarge, merge_windows
+from fractureai.inference.activation import WindowMaps, activation_on_image, enlarge, merge_windows
 from fractureai.inference.classify import classify, cut_windows
 from fractureai.inference.prediction import ViewPrediction
 
@@ -83,6 +83,28 @@ def test_merged_windows_are_the_region_itself(size):
     np.testing.assert_allclose(merged, region / region.max(), atol=1e-6)
 
 
+@settings(max_examples=25, deadline=None)
+@given(members=st.integers(1, 4), mirror=st.booleans(), size=st.integers(40, 52), seed=st.integers(0, 99))
+def test_members_maps_average_to_the_map_of_all(members, mirror, size, seed):
+    windows = cut_windows(np.zeros((size, size), np.float32), 40, "five", mirror)
+    maps = np.random.default_rng(seed).random((members, len(windows.corners), 5, 5)).astype(np.float32)
+    placed = WindowMaps(maps, windows.corners, windows.mirrored, 40, size)
+    np.testing.assert_allclose(placed.member_maps().mean(axis=0), placed.activation_map(), atol=1e-6)
+    for own, member in zip(maps, placed.member_maps(), strict=True):
+        alone = merge_windows(own, windows.corners, windows.mirrored, 40, size)
+        np.testing.assert_allclose(member / member.max(), alone, atol=1e-5)
+
+
+def test_each_members_map_stays_at_its_place_and_keeps_its_strength():
+    """Two members see two dots, one twice as bright; mirrored windows see them mirrored."""
+    region = np.zeros((2, 64, 64), np.float32)
+    region[0, 20, 12], region[1, 40, 50] = 1, 2
+    windows = [cut_windows(own, 48, "five", mirror=True) for own in region]
+    maps = np.stack([cut.batch[:, 0] for cut in windows])
+    members = WindowMaps(maps, windows[0].corners, windows[0].mirrored, 48, 64).member_maps()
+    np.testing.assert_allclose(members, region, atol=1e-6)
+
+
 def test_what_no_window_covers_is_zero():
     merged = merge_windows(np.ones((1, 6, 6), np.float32), [(8, 8)], [False], 48, 64)
     assert merged[8:56, 8:56].min() == 1
@@ -101,6 +123,7 @@ def test_probability_is_the_mean_over_windows_and_folds_stay_apart():
     expected = cut_windows(region, 48, "five", mirror=True).batch.mean()
     np.testing.assert_allclose(result.fold_probabilities, [expected, expected], rtol=1e-5)
     np.testing.assert_allclose(result.features, [[expected], [expected]], rtol=1e-5)
+    assert result.member_maps.shape == (2, 64, 64)
     negative = classify(region, maps_differ, window_px=48, crops="five", mirror=True, positive=0)
     np.testing.assert_allclose(negative.fold_probabilities, 1 - result.fold_probabilities, rtol=1e-5)
 

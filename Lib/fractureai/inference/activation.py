@@ -3,14 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fractureai.geometry import crop_matrix, resample, transform_points, window_matrix
-from fractureai.inference.prediction import ViewPrediction
+
+if TYPE_CHECKING:
+    from fractureai.inference.prediction import ViewPrediction
 
 FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class WindowMaps:
+    """The activation maps of one region of interest, as they left the networks.
+
+    They are small; the maps of the region that are made of them (`activation_map`, `member_maps`) are not, so that a
+    reading keeps these.
+
+    Attributes:
+        maps: (members, n, h, w), 0 or above; each covers its window edge to edge.
+        corners: (row, col) of each window's top left pixel, in the region or, for a mirrored one, in its mirror image.
+        mirrored: whether the window was cut out of the region's left-right mirror image.
+        window_px: side of the windows.
+        size_px: side of the region.
+    """
+
+    maps: FloatArray
+    corners: tuple[tuple[int, int], ...]
+    mirrored: tuple[bool, ...]
+    window_px: int
+    size_px: int
+
+    def activation_map(self) -> FloatArray:
+        """Return (size_px, size_px), 0..1: the mean over members and windows as a share of its maximum."""
+        mean = self.maps.mean(axis=0, dtype=np.float32)
+        return merge_windows(mean, self.corners, self.mirrored, self.window_px, self.size_px)
+
+    def member_maps(self) -> FloatArray:
+        """Return (members, size_px, size_px): the mean over windows of each member.
+
+        All are shares of the maximum of the mean over members, so that their mean is `activation_map`; a member's own
+        maximum may be above 1.
+        """
+        placed = place_windows(self.maps, self.corners, self.mirrored, self.window_px, self.size_px)
+        highest = placed.mean(axis=0).max()
+        return np.asarray(placed / highest if highest > 0 else placed, dtype=np.float32)
 
 
 def enlarge(maps: FloatArray, size_px: int) -> FloatArray:
@@ -19,29 +60,41 @@ def enlarge(maps: FloatArray, size_px: int) -> FloatArray:
     return np.asarray(rows @ maps @ cols.T, dtype=np.float32)
 
 
+def place_windows(
+    maps: FloatArray, corners: Sequence[tuple[int, int]], mirrored: Sequence[bool], window_px: int, size_px: int
+) -> FloatArray:
+    """Put the maps of windows back in place on their region of interest; mirrored windows are mirrored back.
+
+    Args:
+        maps, corners, mirrored, window_px, size_px: as of `WindowMaps`.
+
+    Returns:
+        (members, size_px, size_px): the mean of the maps where windows cover the region, 0 elsewhere.
+    """
+    total = np.zeros((len(maps), size_px, size_px), dtype=np.float32)
+    count = np.zeros((size_px, size_px), dtype=np.float32)
+    for number, ((row, col), flip) in enumerate(zip(corners, mirrored, strict=True)):
+        window = enlarge(maps[:, number], window_px)
+        left = size_px - window_px - col if flip else col
+        place = np.s_[..., row : row + window_px, left : left + window_px]
+        total[place] += window[:, :, ::-1] if flip else window
+        count[place] += 1
+    return np.asarray(total / np.maximum(count, 1), dtype=np.float32)
+
+
 def merge_windows(
     maps: FloatArray, corners: Sequence[tuple[int, int]], mirrored: Sequence[bool], window_px: int, size_px: int
 ) -> FloatArray:
-    """Put windows' activation maps back in place on their region of interest.
+    """Merge the (n, h, w) maps of one member, or of the mean over members, into one map of the region of interest.
 
     Args:
-        maps: (n, h, w) maps, each covering its window edge to edge.
-        corners: (row, col) of each window's top left pixel, in the region or, for a mirrored one, in its mirror image.
-        mirrored: whether the window was cut out of the region's left-right mirror image.
-        window_px: side of the windows.
-        size_px: side of the region.
+        maps: (n, h, w).
+        corners, mirrored, window_px, size_px: as of `WindowMaps`.
 
     Returns:
         (size_px, size_px) mean of the maps where windows cover it, 0 elsewhere, divided by its maximum.
     """
-    total = np.zeros((size_px, size_px), dtype=np.float32)
-    count = np.zeros_like(total)
-    for window, (row, col), flip in zip(enlarge(maps, window_px), corners, mirrored, strict=True):
-        left = size_px - window_px - col if flip else col
-        place = np.s_[row : row + window_px, left : left + window_px]
-        total[place] += window[:, ::-1] if flip else window
-        count[place] += 1
-    mean = total / np.maximum(count, 1)
+    mean = place_windows(maps[np.newaxis], corners, mirrored, window_px, size_px)[0]
     highest = mean.max()
     return np.asarray(mean / highest if highest > 0 else mean, dtype=np.float32)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fractureai.geometry import five_crop_corners
-from fractureai.inference.activation import merge_windows
+from fractureai.inference.activation import WindowMaps
 from fractureai.inference.runtime import Runtime
 
 FloatArray = npt.NDArray[np.float32]
@@ -22,14 +22,24 @@ class Classification:
     Attributes:
         fold_probabilities: (folds,) of the positive class; each the mean over the windows.
         crop_probabilities: (folds, windows) of the positive class.
-        activation_map: (side, side) in pixels of the region, 0..1 (share of the maximum); mean over folds and windows.
+        window_maps: the activation map of each fold and window.
         features: (folds, channels) pooled features; mean over the windows.
     """
 
     fold_probabilities: npt.NDArray[np.float64]
     crop_probabilities: npt.NDArray[np.float64]
-    activation_map: FloatArray
+    window_maps: WindowMaps
     features: FloatArray
+
+    @property
+    def activation_map(self) -> FloatArray:
+        """(side, side) in pixels of the region, 0..1 (share of the maximum); mean over folds and windows."""
+        return self.window_maps.activation_map()
+
+    @property
+    def member_maps(self) -> FloatArray:
+        """(folds, side, side); see `WindowMaps.member_maps`."""
+        return self.window_maps.member_maps()
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +93,10 @@ def classify(
     windows = cut_windows(region, window_px, crops, mirror)
     outputs = [network.run(windows.batch) for network in classifiers]
     probabilities = np.array([output["probability"][:, positive] for output in outputs], dtype=float)
-    maps = np.stack([output["activation_map"] for output in outputs]).mean(axis=0, dtype=np.float32)
+    maps = np.stack([output["activation_map"] for output in outputs])
     return Classification(
         probabilities.mean(axis=1),
         probabilities,
-        merge_windows(maps, windows.corners, windows.mirrored, window_px, region.shape[0]),
+        WindowMaps(maps, windows.corners, windows.mirrored, window_px, region.shape[0]),
         np.stack([output["features"].mean(axis=0) for output in outputs]),
     )

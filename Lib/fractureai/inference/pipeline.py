@@ -266,12 +266,17 @@ class ViewReader:
         self._load(self._localizers, self.models.localizers)
         return localize(image, self._localizers, self._bundle.spec.localizer_size_px)
 
-    def _classify(self, region: npt.NDArray[np.float32]) -> Classification:
+    @property
+    def classifiers(self) -> Sequence[Runtime]:
+        """The classifiers, one a fold; loaded when they are asked for first."""
         self._load(self._classifiers, self.models.classifiers)
+        return self._classifiers
+
+    def _classify(self, region: npt.NDArray[np.float32]) -> Classification:
         site = self._bundle.site
         return classify(
             region,
-            self._classifiers,
+            self.classifiers,
             window_px=self.models.window_px,
             crops=self.models.crops,
             mirror=self.models.mirror,
@@ -319,6 +324,7 @@ class ViewReader:
             features=result.features,
             image_shape=radiograph.shape,
             crops=result.crop_probabilities.shape[1],
+            window_maps=result.window_maps,
         )
         job.add(view, result)
         self._judge(job, radiograph, label, found, view)

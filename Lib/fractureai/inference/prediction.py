@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fractureai.geometry import Roi
+from fractureai.inference.activation import WindowMaps
 from fractureai.inference.interval import Interval, interval_text
 
 
@@ -35,6 +36,7 @@ class ViewPrediction:
         crops: test-time crops that each fold read.
         interval: 95 % bootstrap interval of ``probability`` over folds and crops: how steady the model is, not how
             often it is right. None for a reading stored before there was one.
+        window_maps: the activation map of each fold and test-time crop; None for a stored reading.
     """
 
     file: Path
@@ -53,6 +55,12 @@ class ViewPrediction:
     image_shape: tuple[int, int]
     crops: int = 1
     interval: Interval | None = None
+    window_maps: WindowMaps | None = None
+
+    @property
+    def member_maps(self) -> npt.NDArray[np.float32] | None:
+        """(folds, roi_size_px, roi_size_px) like ``activation_map``, which is their mean; None for a stored reading."""
+        return None if self.window_maps is None else self.window_maps.member_maps()
 
     @property
     def interval_text(self) -> str:
