@@ -27,13 +27,19 @@ def run(
         float | None,
         typer.Option(min=0, max=1, help="Share of the studies whose fractures are invisible in projection."),
     ] = None,
+    faint: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of those fractures that are faint instead: just below what one notices."
+        ),
+    ] = 0.0,
     oblique: Annotated[bool, typer.Option("--oblique", help="A third, oblique view of each study.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
     as_json: console.JsonOption = False,
 ) -> None:
     """Simulate wrist studies: DICOM files, marks, reports, and what each header gets wrong."""
     began = time.monotonic()
-    dataset = write_phantom(out, studies, seed, pixels, hard_fraction, oblique, workers)
+    dataset = write_phantom(out, studies, seed, pixels, hard_fraction, oblique, workers, faint)
     seconds = time.monotonic() - began
     count = len(dataset.radiographs)
     if as_json:
@@ -51,11 +57,13 @@ def write_phantom(
     hard_fraction: float | None = None,
     oblique: bool = False,
     workers: int | None = None,
+    faint: float = 0.0,
 ) -> Dataset:
     """Simulate studies with a progress bar on stderr; see `fractureai.phantom.write_dataset`."""
     from fractureai.phantom import PhantomConfig, write_dataset
 
-    config = PhantomConfig(views=("PA", "LAT", "OBLIQUE")) if oblique else PhantomConfig()
+    views = ("PA", "LAT", "OBLIQUE") if oblique else ("PA", "LAT")
+    config = PhantomConfig(views=views, hard_faint_fraction=faint)
     with console.ProgressBar("Simulating studies") as bar:
         return write_dataset(
             out,

@@ -22,6 +22,8 @@ class PhantomConfig:
         views: of each study, in this order: ``PA``, ``LAT``, ``OBLIQUE``.
         fracture_fraction: share of fractured wrists among the studies of the general stratum.
         hard_fraction: share of studies in the hard stratum: fractures in it are occult, the other wrists are normal.
+        hard_faint_fraction: share of the hard stratum's fractures that are faint instead of occult: in the image, but
+            moved by less than a reader notices.
         severities: odds of gross, moderate and subtle displacement in the general stratum.
         hard_fracture_fraction: share of fractured wrists in the hard stratum.
         child_fraction: share of patients with open growth plates.
@@ -39,11 +41,16 @@ class PhantomConfig:
     cast_fraction: float = 0.1
     implant_fraction: float = 0.05
     marker_fraction: float = 0.85
+    hard_faint_fraction: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what can not be simulated."""
         if not 64 <= self.pixels <= 4096:
             raise DatasetError("phantom", f"pixels is {self.pixels}", "choose 64 to 4096")
+        if not 0 <= self.hard_faint_fraction <= 1:
+            raise DatasetError(
+                "phantom", f"the share of faint fractures is {self.hard_faint_fraction}", "choose 0 to 1"
+            )
         if not self.views or not set(self.views) <= {"PA", "LAT", "OBLIQUE"}:
             raise DatasetError("phantom", f"views are {self.views}", "choose among PA, LAT and OBLIQUE")
         if min(self.severities) < 0 or abs(sum(self.severities) - 1) > 1e-9:

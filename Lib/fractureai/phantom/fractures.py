@@ -24,7 +24,7 @@ class Fracture:
         angulation_deg: turn about x (positive: the moving part tips dorsally) and about z (positive: radially).
         shift_mm: (x, y, z) of the moving part; y < 0 is impaction, y > 0 a gap.
         bump_mm: height of a cortical buckle.
-        severity: ``gross``, ``moderate``, ``subtle`` or ``occult``.
+        severity: ``gross``, ``moderate``, ``subtle``, ``faint`` or ``occult``.
         fragments: number of extra comminution planes.
         seed: of the rough surface.
     """
@@ -47,6 +47,13 @@ class Fracture:
         """The 4x4 rigid movement of the part beyond the fracture."""
         turn = rotation("x", self.angulation_deg[0]) @ rotation("z", -self.angulation_deg[1])
         return rigid(turn, self.point, self.shift_mm)
+
+    @property
+    def edge_movement_mm(self) -> Matrix:
+        """How twelve points on the edge of the moving part are displaced: (12, 3)."""
+        angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+        ring = np.stack([10 * np.cos(angles), np.zeros(12), 9 * np.sin(angles)], axis=1) + self.point
+        return np.asarray(apply(self.movement, ring) - ring, dtype=float)
 
 
 def split(solid: Solid, fracture: Fracture) -> tuple[Solid, Solid]:

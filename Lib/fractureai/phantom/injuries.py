@@ -16,7 +16,20 @@ SEVERITIES: Mapping[str, tuple[float, float]] = {
     "subtle": (0.34, 0.52),
     "occult": (0.0, 0.0),
 }
-"""Range of the factor by which the movements below are scaled."""
+"""Range of the factor by which the movements below are scaled; faint fractures are scaled by `FAINT_MM`."""
+
+VISIBLE_MM = 0.8
+"""A fracture counts as visible in a view where its edge moves by more than this in the image plane."""
+
+FAINT_MM = (0.35, 0.75)
+"""How far the edge of a faint fracture moves at most, in any direction, on the patient.
+
+Fractures without displacement are the ones that the first radiographs of a wrist miss (Doczi et al., J Hand Surg Br
+1995;20B:614-617: 39 distal radii among 626 "sprains"); radiographically subtle fractures show a slight step or offset,
+a band, a buckled cortex or soft tissue swelling (Jarraya et al., Radiol Res Pract 2013:370169). So a faint fracture has
+a step, band or gap of less than `VISIBLE_MM`, in children also a low buckle, and less swelling than any displaced one.
+The fat stripe over the pronator quadratus is not simulated, in normal wrists neither.
+"""
 
 Vector = tuple[float, float, float]
 
@@ -43,14 +56,14 @@ def draw_fractures(
     Args:
         person: children break differently.
         physis_y: position of the growth plates of radius and ulna.
-        severity: one of `SEVERITIES`.
+        severity: one of `SEVERITIES`, or ``faint``.
         rng: random numbers.
     """
     kind = _draw_kind(person, severity, rng)
     injury = _INJURIES[kind](physis_y[0], rng)
-    main = _scaled(kind, injury, severity, rng)
+    main = _scaled(kind, injury, severity, rng, person.scale)
     second = None
-    if severity != "occult" and main.bone == "radius":
+    if severity not in ("faint", "occult") and main.bone == "radius":
         chance = rng.random()
         if (kind == "shaft" and chance < 0.65) or (
             person.child and kind in ("metaphyseal", "greenstick", "torus") and chance < 0.35
@@ -62,7 +75,9 @@ def draw_fractures(
 
 
 def _draw_kind(person: Person, severity: str, rng: np.random.Generator) -> str:
-    if severity == "occult":
+    if severity == "faint" and person.child:
+        odds = {"torus": 0.4, "metaphyseal": 0.35, "salter": 0.25}
+    elif severity in ("faint", "occult"):
         adult = {"metaphyseal": 0.4, "scaphoid": 0.35, "styloid": 0.25}
         odds = {"metaphyseal": 0.5, "salter": 0.5} if person.child else adult
     elif person.child:
@@ -75,8 +90,15 @@ def _draw_kind(person: Person, severity: str, rng: np.random.Generator) -> str:
     return str(rng.choice(list(odds), p=list(odds.values())))
 
 
-def _scaled(kind: str, injury: _Injury, severity: str, rng: np.random.Generator) -> Fracture:
-    size = float(rng.uniform(*SEVERITIES[severity]))
+def _scaled(kind: str, injury: _Injury, severity: str, rng: np.random.Generator, scale: float = 1.0) -> Fracture:
+    if severity == "faint":
+        whole = _moved(kind, injury, severity, 1.0, rng)
+        full_mm = float(np.linalg.norm(whole.edge_movement_mm, axis=1).max()) * scale
+        return _moved(kind, injury, severity, float(rng.uniform(*FAINT_MM)) / full_mm, rng)
+    return _moved(kind, injury, severity, float(rng.uniform(*SEVERITIES[severity])), rng)
+
+
+def _moved(kind: str, injury: _Injury, severity: str, size: float, rng: np.random.Generator) -> Fracture:
     unit = np.asarray(injury.normal, dtype=float) / np.linalg.norm(injury.normal)
     x, y, z = (float(size * s) for s in injury.shift_mm)
     return Fracture(
@@ -90,7 +112,7 @@ def _scaled(kind: str, injury: _Injury, severity: str, rng: np.random.Generator)
         shift_mm=(x, y, z),
         bump_mm=float(size * injury.bump_mm),
         severity=severity,
-        fragments=injury.fragments if severity != "subtle" else 0,
+        fragments=injury.fragments if severity not in ("faint", "subtle") else 0,
         seed=int(rng.integers(2**31)),
     )
 

@@ -23,7 +23,7 @@ LANDMARKS: Mapping[str, tuple[str, ...]] = {
 """Names of the landmarks of each view, in the order of the site profile."""
 
 
-_SWELLING_MM: Mapping[str, float] = {"gross": 20.5, "moderate": 19.5, "subtle": 18.0}
+_SWELLING_MM: Mapping[str, float] = {"gross": 20.5, "moderate": 19.5, "subtle": 18.0, "faint": 17.0}
 
 BREADTH = 1.05
 """Breadth of the wrist relative to the template; with it the landmarks are as far apart as on hand radiographs."""

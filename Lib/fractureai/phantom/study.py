@@ -16,12 +16,12 @@ from fractureai.phantom.fractures import Fracture
 from fractureai.phantom.framing import draw_framing, draw_placement, make_camera, mirrored
 from fractureai.phantom.hand import draw_pose
 from fractureai.phantom.hardware import Hardware, draw_hardware, draw_shell
-from fractureai.phantom.injuries import draw_fractures
+from fractureai.phantom.injuries import VISIBLE_MM, draw_fractures
 from fractureai.phantom.limb import LANDMARKS, Limb, PosedLimb, build_limb, pose_limb
 from fractureai.phantom.person import Person, draw_person
 from fractureai.phantom.projection import Camera
 from fractureai.phantom.rendering import Scene, render
-from fractureai.phantom.solids import Field, Matrix, apply
+from fractureai.phantom.solids import Field, Matrix
 
 Point = tuple[float, float]
 
@@ -125,7 +125,11 @@ def plan_study(index: int, seed: int, config: PhantomConfig) -> StudyPlan:
         side = "L" if side == "R" else "R"
     hard = bool(rng.random() < config.hard_fraction)
     fractured = bool(rng.random() < (config.hard_fracture_fraction if hard else config.fracture_fraction))
-    severity = "occult" if hard else str(rng.choice(["gross", "moderate", "subtle"], p=config.severities))
+    if hard:
+        faint = stream(seed, index, "faint").random() < config.hard_faint_fraction
+        severity = "faint" if faint else "occult"
+    else:
+        severity = str(rng.choice(["gross", "moderate", "subtle"], p=config.severities))
     fractures = draw_fractures(person, shape.physis_y, severity, rng) if fractured else ()
     cast = implant = ""
     if not hard and rng.random() < config.cast_fraction:
@@ -219,15 +223,12 @@ def _fracture_truths(posed: PosedLimb, limb: Limb, camera: Camera) -> tuple[Frac
     return tuple(truths)
 
 
-def _moves_visibly(fracture: Fracture, camera: Camera, threshold_mm: float = 0.8) -> bool:
+def _moves_visibly(fracture: Fracture, camera: Camera) -> bool:
     """Whether the edge of the fracture moves far enough in the image plane."""
     if fracture.severity == "occult":
         return False
-    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    ring = np.stack([10 * np.cos(angles), np.zeros(12), 9 * np.sin(angles)], axis=1) + fracture.point
-    moved = apply(fracture.movement, ring) - ring
-    in_plane = moved @ camera.matrix[:2, :3].T
-    return bool(np.linalg.norm(in_plane, axis=1).max() > threshold_mm)
+    in_plane = fracture.edge_movement_mm @ camera.matrix[:2, :3].T
+    return bool(np.linalg.norm(in_plane, axis=1).max() > VISIBLE_MM)
 
 
 def polygon_mask(polygons: list[tuple[Point, ...]], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:

@@ -81,7 +81,10 @@ def write_dataset(
 
 
 def _write_truth(path: Path, seed: int, config: PhantomConfig, studies: list[dict[str, Any]]) -> None:
-    table = {"phantom_version": PHANTOM_VERSION, "seed": seed, "config": asdict(config), "studies": studies}
+    settings = asdict(config)
+    if not config.hard_faint_fraction:
+        del settings["hard_faint_fraction"]  # collections from before it was there keep every byte
+    table = {"phantom_version": PHANTOM_VERSION, "seed": seed, "config": settings, "studies": studies}
     path.write_bytes((json.dumps(table, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
@@ -169,7 +172,9 @@ def _annotation(sop_uid: str, radiograph: SimulatedRadiograph, plan: StudyPlan) 
     main = plan.fractures[0] if plan.fractures else None
     displacement = ""
     if main is not None:
-        displacement = "none" if main.severity == "occult" else "dorsal" if main.shift_mm[2] >= 0 else "palmar"
+        displacement = (
+            "none" if main.severity in ("faint", "occult") else "dorsal" if main.shift_mm[2] >= 0 else "palmar"
+        )
     return Annotation(
         radiograph=sop_uid,
         rater=RATER,
