@@ -1,11 +1,11 @@
 """Make 0.8 mean eight of ten: a monotone map from the ensemble's probability to a calibrated one.
 
-* ``temperature``: the log-odds are divided by one number (Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural
-  networks", ICML 2017, section 4.2), found by maximum likelihood. The log-odds are those of the ensemble's mean
+* ``temperature``: the log-odds are divided by one number (Guo, Pleiss, Sun, Weinberger, "On calibration of modern
+  neural networks", ICML 2017, section 4.2), found by maximum likelihood. The log-odds are those of the ensemble's mean
   probability, after all averaging, so that the map holds for what the reader sees. 0.5 stays 0.5, and the order of the
   studies stays as it was.
-* ``isotonic``: the non-decreasing step-like map of least squares (Zadrozny, Elkan, KDD 2002), kept as knots with straight
-  lines between them. It bends freely, needs hundreds of studies, and makes ties.
+* ``isotonic``: the non-decreasing step-like map of least squares (Zadrozny, Elkan, KDD 2002), kept as knots with
+  straight lines between them. It bends freely, needs hundreds of studies, and makes ties.
 
 Fitted on studies that the networks have not seen; what is judged on the studies it was fitted on is cross-fitted.
 """
