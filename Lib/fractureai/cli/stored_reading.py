@@ -43,6 +43,7 @@ def load_reading(path: Path) -> tuple[Prediction, list[tuple[Radiograph, ViewPre
             timings_ms=document["timings_ms"],
             problems=tuple(document["problems"]),
             interval=_interval(document["ensemble"]),
+            **_reliability(document),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(
@@ -91,6 +92,16 @@ def _interval(table: dict[str, Any]) -> tuple[float, float] | None:
     """Return a stored interval; readings of earlier versions have none."""
     found = table.get("interval")
     return None if found is None else (float(found[0]), float(found[1]))
+
+
+def _reliability(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what was stored about trust; readings of earlier versions, and of models never calibrated, have none."""
+    found = document.get("reliability")
+    if found is None:
+        return {}
+    numbers = ("calibrated_probability", "uncertainty", "uncertainty_limit", "coverage")
+    scores = {str(key): float(value) for key, value in found["scores"].items()}
+    return {name: float(found[name]) for name in numbers} | {"scores": scores, "conformal": tuple(found["conformal"])}
 
 
 def _beside(path: Path, stored: str) -> Path:

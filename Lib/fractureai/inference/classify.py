@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fractureai.geometry import five_crop_corners
 from fractureai.inference.activation import WindowMaps
-from fractureai.inference.runtime import Runtime
+from fractureai.inference.runtime import Outputs, Runtime
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -24,12 +24,14 @@ class Classification:
         crop_probabilities: (folds, windows) of the positive class.
         window_maps: the activation map of each fold and window.
         features: (folds, channels) pooled features; mean over the windows.
+        logits: (folds, classes), mean over the windows; nan where a network does not give them.
     """
 
     fold_probabilities: npt.NDArray[np.float64]
     crop_probabilities: npt.NDArray[np.float64]
     window_maps: WindowMaps
     features: FloatArray
+    logits: npt.NDArray[np.float64]
 
     @property
     def activation_map(self) -> FloatArray:
@@ -99,4 +101,12 @@ def classify(
         probabilities,
         WindowMaps(maps, windows.corners, windows.mirrored, window_px, region.shape[0]),
         np.stack([output["features"].mean(axis=0) for output in outputs]),
+        np.stack([_logits(output) for output in outputs]),
     )
+
+
+def _logits(output: Outputs) -> npt.NDArray[np.float64]:
+    """Return (classes,); networks exported before there were logits do not give them."""
+    if "logits" not in output:
+        return np.full(output["probability"].shape[1], np.nan)
+    return np.asarray(output["logits"].mean(axis=0), dtype=np.float64)

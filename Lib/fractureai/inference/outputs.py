@@ -51,6 +51,7 @@ def prediction_to_json(
             "interval": list(prediction.interval) if prediction.interval else None,
             "interval_text": prediction.interval_text,
         },
+        "reliability": _reliability(prediction),
         "decision": prediction.decision,
         "decision_text": prediction.decision_text,
         "refer": prediction.refer,
@@ -61,6 +62,19 @@ def prediction_to_json(
         "notice": prediction.notice,
         "not_a_medical_device": NOT_A_MEDICAL_DEVICE,
         "timings_ms": {stage: round(value, 3) for stage, value in prediction.timings_ms.items()},
+    }
+
+
+def _reliability(prediction: Prediction) -> dict[str, Any] | None:
+    if prediction.uncertainty is None:
+        return None
+    return {
+        "calibrated_probability": prediction.calibrated_probability,
+        "uncertainty": prediction.uncertainty,
+        "uncertainty_limit": prediction.uncertainty_limit,
+        "coverage": prediction.coverage,
+        "conformal": list(prediction.conformal or ()),
+        "scores": dict(prediction.scores),
     }
 
 

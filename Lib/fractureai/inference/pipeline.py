@@ -23,6 +23,7 @@ from fractureai.inference.interval import Interval, bootstrap_means, percentile_
 from fractureai.inference.localize import Localization, localize
 from fractureai.inference.prediction import Prediction, Referral, ViewPrediction
 from fractureai.inference.runtime import OnnxRuntime, Runtime, RuntimeFactory
+from fractureai.inference.trust import Trust, judge, uncalibrated
 from fractureai.radiograph import normalise, read_radiograph
 from fractureai.radiograph.model import UNKNOWN, Radiograph
 from fractureai.sites import ViewProfile
@@ -61,11 +62,13 @@ class Pipeline:
 
     Attributes:
         bundle: the bundle.
+        trust: judges how far each reading can be trusted; None when the bundle was never calibrated.
         readers: view profile's name -> what reads that view.
     """
 
-    def __init__(self, bundle: Bundle, factory: RuntimeFactory) -> None:
+    def __init__(self, bundle: Bundle, factory: RuntimeFactory, coverage: float | None = None) -> None:
         self.bundle = bundle
+        self.trust = Trust.load(bundle, coverage)
         self.readers: Mapping[str, ViewReader] = {
             name: ViewReader(bundle, bundle.site.view(name), models, factory)
             for name, models in bundle.spec.views.items()
@@ -73,7 +76,12 @@ class Pipeline:
 
     @classmethod
     def load(
-        cls, bundle: str | Path | Bundle, *, runtime: str | RuntimeFactory = "onnx", threads: int | None = None
+        cls,
+        bundle: str | Path | Bundle,
+        *,
+        runtime: str | RuntimeFactory = "onnx",
+        threads: int | None = None,
+        coverage: float | None = None,
     ) -> Pipeline:
         """Load a bundle; its networks are loaded when a radiograph of their view is read for the first time.
 
@@ -81,15 +89,18 @@ class Pipeline:
             bundle: a folder, ``demo``, or a loaded bundle.
             runtime: ``onnx``, or a function that makes a `Runtime` from an ONNX file's path.
             threads: how many threads ONNX Runtime may use; None: it decides.
+            coverage: share of studies, like those that the bundle was calibrated on, which the site wants answered;
+                above 0, at most 1; the others are referred (``score-uncertain``). None: what the bundle was made with.
 
         Raises:
-            BundleError: the bundle is damaged, or of another format version.
+            BundleError: the bundle is damaged, of another format version, or was never calibrated and a coverage given.
             ValueError: there is no such runtime.
+            EvaluationError: the coverage is out of range.
         """
         if isinstance(runtime, str) and runtime != "onnx":
             raise ValueError(f"There is no runtime {runtime}; give onnx or a function.")
         factory = functools.partial(OnnxRuntime, threads=threads) if isinstance(runtime, str) else runtime
-        return cls(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), factory)
+        return cls(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), factory, coverage)
 
     def load_networks(self) -> None:
         """Load all networks now, so that the first reading is as quick as the others.
@@ -109,6 +120,8 @@ class Pipeline:
         spacing_mm: Spacing | float | None = None,
         name: str | None = None,
         on_stage: OnStage | None = None,
+        coverage: float | None = None,
+        members: Sequence[int] | None = None,
     ) -> Prediction:
         """Read the radiographs of one study of one body side.
 
@@ -121,8 +134,15 @@ class Pipeline:
             spacing_mm: (row, column) spacing, or one number for both; overrides the headers.
             name: what to call the study; None: its Study Instance UID, else the first file's name.
             on_stage: follows the stages of each radiograph, and ends the reading by raising.
+            coverage: for this study, instead of the one of `load`.
+            members: numbers of the networks of each stage and view that may read; None: all. For studies of patients
+                that the others were trained on.
+
+        Raises:
+            BundleError: a coverage was given and the bundle was never calibrated.
+            EvaluationError: the coverage is out of range.
         """
-        job = _Job(self.bundle, on_stage)
+        job = _Job(self.bundle, self._trust_at(coverage), on_stage, None if members is None else tuple(members))
         spacing = (float(spacing_mm),) * 2 if isinstance(spacing_mm, int | float) else spacing_mm
         given: dict[str, Any] = {"view": view, "side": side, "spacing_mm": spacing}
         sources = _sources(study)
@@ -131,6 +151,13 @@ class Pipeline:
             self._read_views(job, radiographs)
         job.refer(*referral.header_referrals(radiographs, self.bundle.site))
         return self._conclude(job, name or _study_name(radiographs, sources))
+
+    def _trust_at(self, coverage: float | None) -> Trust | None:
+        if coverage is None:
+            return self.trust
+        if self.trust is None:
+            raise uncalibrated(self.bundle)
+        return self.trust.at(coverage)
 
     def _read_views(self, job: _Job, radiographs: Sequence[Radiograph]) -> None:
         unsupported = []
@@ -159,10 +186,12 @@ class Pipeline:
             by_view.setdefault(view.view, []).append(view.probability)
         means = {name: float(np.mean(values)) for name, values in by_view.items()}
         thresholds = {name: spec.views[name].threshold for name in means}
-        job.refer(*referral.view_referrals(means, thresholds, spec.view_disagreement_max))
+        job.disagreements += referral.view_referrals(means, thresholds, spec.view_disagreement_max)
         threshold = next(iter(thresholds.values())) if len(means) == 1 else spec.ensemble_threshold
         probability = float(np.mean(list(means.values()))) if means else None
         decision, text = self._decision(probability, threshold)
+        judged = judge(job.trust, job.views, job.disagreements)
+        job.refer(*judged.referrals)
         return Prediction(
             study=study,
             views=tuple(job.views),
@@ -177,6 +206,7 @@ class Pipeline:
             timings_ms=dict(job.timings_ms),
             problems=tuple(job.problems),
             interval=None if probability is None else job.interval(probability),
+            **judged.values,
         )
 
     def _decision(self, probability: float | None, threshold: float) -> tuple[str, str]:
@@ -192,9 +222,12 @@ class _Job:
     """What is gathered while one study is read."""
 
     bundle: Bundle
+    trust: Trust | None
     on_stage: OnStage | None = None
+    members: tuple[int, ...] | None = None
     views: list[ViewPrediction] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
+    disagreements: list[Referral] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     _seen: set[str] = field(default_factory=set)
@@ -261,10 +294,11 @@ class ViewReader:
         self._load(self._localizers, self.models.localizers)
         self._load(self._classifiers, self.models.classifiers)
 
-    def localize(self, image: npt.NDArray[np.float32]) -> Localization:
-        """Find the landmarks on a normalised radiograph."""
+    def localize(self, image: npt.NDArray[np.float32], members: tuple[int, ...] | None = None) -> Localization:
+        """Find the landmarks on a normalised radiograph with all localizers, or those of some numbers."""
         self._load(self._localizers, self.models.localizers)
-        return localize(image, self._localizers, self._bundle.spec.localizer_size_px)
+        chosen = self._localizers if members is None else [self._localizers[number] for number in members]
+        return localize(image, chosen, self._bundle.spec.localizer_size_px)
 
     @property
     def classifiers(self) -> Sequence[Runtime]:
@@ -272,11 +306,11 @@ class ViewReader:
         self._load(self._classifiers, self.models.classifiers)
         return self._classifiers
 
-    def _classify(self, region: npt.NDArray[np.float32]) -> Classification:
+    def _classify(self, region: npt.NDArray[np.float32], members: tuple[int, ...] | None) -> Classification:
         site = self._bundle.site
         return classify(
             region,
-            self.classifiers,
+            self.classifiers if members is None else [self.classifiers[number] for number in members],
             window_px=self.models.window_px,
             crops=self.models.crops,
             mirror=self.models.mirror,
@@ -297,7 +331,7 @@ class ViewReader:
             job.refer(referral.blank_referral(label))
             return
         with job.timed("localize"):
-            found = self.localize(image)
+            found = self.localize(image, job.members)
         try:
             with job.timed("crop"):
                 spacing = radiograph.spacing_mm or spacing_from_landmarks(found.landmarks_rc, profile)
@@ -307,7 +341,7 @@ class ViewReader:
             job.refer(referral.no_region_referral(label))
             return
         with job.timed("classify"):
-            result = self._classify(region)
+            result = self._classify(region, job.members)
         view = ViewPrediction(
             file=radiograph.path,
             sop_instance_uid=radiograph.sop_instance_uid,
@@ -325,6 +359,9 @@ class ViewReader:
             image_shape=radiograph.shape,
             crops=result.crop_probabilities.shape[1],
             window_maps=result.window_maps,
+            crop_probabilities=result.crop_probabilities,
+            logits=result.logits,
+            members=job.members or (),
         )
         job.add(view, result)
         self._judge(job, radiograph, label, found, view)
@@ -335,8 +372,8 @@ class ViewReader:
             *referral.landmark_referrals(label, found, self.profile, limits, shape, radiograph.spacing_mm),
             *referral.roi_referrals(label, view.roi, shape),
             *([] if radiograph.spacing_mm else [referral.spacing_referral(label)]),
-            *referral.fold_referrals(label, view, self.models),
         )
+        job.disagreements += referral.fold_referrals(label, view, self.models)
 
 
 def _named(profile: ViewProfile, points_rc: npt.NDArray[np.float64]) -> dict[str, tuple[float, float]]:

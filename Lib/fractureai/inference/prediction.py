@@ -37,6 +37,9 @@ class ViewPrediction:
         interval: 95 % bootstrap interval of ``probability`` over folds and crops: how steady the model is, not how
             often it is right. None for a reading stored before there was one.
         window_maps: the activation map of each fold and test-time crop; None for a stored reading.
+        crop_probabilities: (folds, crops) of the positive class; None for a stored reading.
+        logits: (folds, classes), mean over the crops; nan where a network gives none; None for a stored reading.
+        members: numbers of the bundle's networks that read it, in their order; () for all.
     """
 
     file: Path
@@ -56,6 +59,9 @@ class ViewPrediction:
     crops: int = 1
     interval: Interval | None = None
     window_maps: WindowMaps | None = None
+    crop_probabilities: npt.NDArray[np.float64] | None = None
+    logits: npt.NDArray[np.float64] | None = None
+    members: tuple[int, ...] = ()
 
     @property
     def member_maps(self) -> npt.NDArray[np.float32] | None:
@@ -101,6 +107,14 @@ class Prediction:
         problems: sentences on files that were not read, or read once though given twice.
         interval: 95 % bootstrap interval of ``probability`` over folds and test-time crops of all radiographs; None
             when nothing could be read.
+        calibrated_probability: ``probability`` as a frequency: of studies like those that the bundle was calibrated on,
+            this share of those read alike has a fracture. The decision is made on ``probability``. This and all below:
+            None (or empty) where nothing could be read or the bundle was never calibrated.
+        scores: key of `fractureai.reliability.SCORES` -> value, higher = trust less; only those that are defined.
+        uncertainty: the scores combined, 0 (sure)..1: estimated probability that the decision is wrong.
+        uncertainty_limit: above it the study is referred; follows from ``coverage``.
+        coverage: share of studies like those that the bundle was calibrated on which the site wants answered, 0..1.
+        conformal: classes that can not be ruled out (class-conditional conformal set); may be none, one or all.
     """
 
     study: str
@@ -116,6 +130,12 @@ class Prediction:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     interval: Interval | None = None
+    calibrated_probability: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    uncertainty: float | None = None
+    uncertainty_limit: float | None = None
+    coverage: float | None = None
+    conformal: tuple[str, ...] | None = None
 
     @property
     def interval_text(self) -> str:

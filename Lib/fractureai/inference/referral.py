@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,8 +25,10 @@ CODES = (
     "landmarks-implausible",
     "patients-differ",
     "roi-outside-image",
+    "score-uncertain",
     "sides-differ",
     "spacing-missing",
+    "unlike-training",
     "view-not-supported",
     "view-unknown",
     "views-disagree",
@@ -176,6 +179,25 @@ def view_referrals(
         return []
     numbers = " and ".join(f"{value:.2f}" for value in values)
     return [Referral("views-disagree", f"{' and '.join(names)} disagree ({numbers}).")]
+
+
+def uncertain_referral(lower_share: float, causes: Sequence[Referral]) -> Referral:
+    """Return the reason for a study that the model is less sure of than the site wants it to be.
+
+    Args:
+        lower_share: share of the studies it was calibrated on of which it was surer, 0..1.
+        causes: disagreements that go along with it.
+    """
+    of_100 = math.floor(100 * lower_share)
+    others = "any study" if of_100 == 100 else f"{of_100} of 100 studies"
+    because = "; ".join(reason.text.rstrip(".") for reason in causes)
+    text = f"The model is less sure here than on {others} it was calibrated on{': ' if because else ''}{because}."
+    return Referral("score-uncertain", text)
+
+
+def unlike_training_referral() -> Referral:
+    """Return the reason for images that are not like those the model has learned from."""
+    return Referral("unlike-training", "The image is unlike those the model has learned from; its answer means little.")
 
 
 def _split(values: FloatArray, thresholds: FloatArray) -> bool:

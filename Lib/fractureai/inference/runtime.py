@@ -26,6 +26,7 @@ Outputs = dict[str, npt.NDArray[np.float32]]
 
 LOCALIZER_OUTPUTS = ("landmarks", "spread")
 CLASSIFIER_OUTPUTS = ("probability", "activation_map", "features")
+"""What every classifier gives; those exported since format version 2 of bundles give ``logits`` too."""
 
 
 class Runtime(Protocol):

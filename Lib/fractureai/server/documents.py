@@ -216,6 +216,14 @@ READING_EXAMPLE: dict[str, Any] = {
         }
     ],
     "ensemble": {"probability": 0.87, "threshold": 0.5, "interval": [0.79, 0.93], "interval_text": _TEXT},
+    "reliability": {
+        "calibrated_probability": 0.81,
+        "uncertainty": 0.07,
+        "uncertainty_limit": 0.22,
+        "coverage": 0.9,
+        "conformal": ["fracture"],
+        "scores": {"margin": 0.26, "views": 0.04},
+    },
     "decision": "positive",
     "decision_text": "Fracture likely",
     "refer": False,
