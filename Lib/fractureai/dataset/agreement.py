@@ -169,20 +169,27 @@ def cohen_kappa(first: Sequence[str], second: Sequence[str]) -> Kappa:
     agreeing = int(np.trace(table))
     if len(names) < 2:
         return Kappa(None, None, None, len(first), agreeing)
-    value, error = _kappa(table / table.sum(), len(first))
+    value, error = kappa_and_error(table / table.sum(), len(first))
     return Kappa(value, max(value - _Z_95 * error, -1.0), min(value + _Z_95 * error, 1.0), len(first), agreeing)
 
 
-def _kappa(shares: npt.NDArray[np.float64], cases: int) -> tuple[float, float]:
-    """Return kappa and its standard error from the table of shares (Fleiss, Cohen and Everitt 1969, formula 13)."""
+def kappa_and_error(
+    shares: npt.NDArray[np.float64], cases: int, weights: npt.NDArray[np.float64] | None = None
+) -> tuple[float, float]:
+    """Return Cohen's kappa and its large-sample standard error (Fleiss, Cohen and Everitt 1969, formulas 8 and 13).
+
+    Args:
+        shares: (k, k) table of two raters, summing to 1, with more than one label in it.
+        cases: that the table was made of.
+        weights: (k, k) agreement, 1 for the same label; None: 0 for all others (unweighted).
+    """
+    weights = np.eye(len(shares)) if weights is None else weights
     of_first, of_second = shares.sum(axis=1), shares.sum(axis=0)
-    observed, expected = float(np.trace(shares)), float(of_first @ of_second)
+    observed, expected = float((weights * shares).sum()), float(of_first @ weights @ of_second)
     kappa = (observed - expected) / (1 - expected)
-    diagonal = np.diag(shares) @ (1 - (of_first + of_second) * (1 - kappa)) ** 2
-    crossed = (of_second[:, None] + of_first[None, :]) ** 2 * shares
-    others = (1 - kappa) ** 2 * (crossed.sum() - np.trace(crossed))
-    centre = (kappa - expected * (1 - kappa)) ** 2
-    variance = max(float(diagonal + others - centre), 0.0) / ((1 - expected) ** 2 * cases)
+    means = (weights @ of_second)[:, None] + (of_first @ weights)[None, :]
+    spread = float((shares * (weights - means * (1 - kappa)) ** 2).sum())
+    variance = max(spread - (kappa - expected * (1 - kappa)) ** 2, 0.0) / ((1 - expected) ** 2 * cases)
     return kappa, math.sqrt(variance)
 
 

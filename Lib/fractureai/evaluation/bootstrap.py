@@ -5,13 +5,17 @@ metrics depend on it only through how often each case was drawn (multinomial cou
 cases in order of their probability give the metrics of a whole block of resamples without building or sorting any.
 Percentile intervals, as DeepWrist (5,000 resamples, 2.5th and 97.5th percentile).
 
+Studies of one patient tend to be right or wrong together. Where a patient has several, patients are resampled instead
+of studies (`draw_cases`), in three strata: those with fractures only, with normal studies only, with both. An interval
+from resampled studies would be too narrow there. DeepWrist had one study a patient, where both are the same.
+
 With few cases, or at a share of 0 or 1, a bootstrap interval is too narrow (down to no width at all); `wilson` is not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +73,16 @@ class Ranking:
         self._negatives_up_to = np.searchsorted(-negative, -positive, side="right")
         self._negatives_above = np.searchsorted(-negative, -positive, side="left")
 
+    def draw(
+        self, labels: BoolArray, patients: Sequence[str] | None, resamples: int, seed: int
+    ) -> Iterator[tuple[IntArray, IntArray]]:
+        """Yield blocks of resamples for `metrics`, of patients where one has several cases, else of cases."""
+        if patients is None or len(set(patients)) == len(labels):
+            yield from draw(len(self.positive_order), len(self.negative_order), resamples, seed)
+        else:
+            for counts in draw_cases(labels, patients, resamples, seed):
+                yield counts[self.positive_order], counts[self.negative_order]
+
     def metrics(self, positive_counts: IntArray, negative_counts: IntArray) -> dict[str, FloatArray]:
         """Compute the metrics of resamples given by counts.
 
@@ -118,6 +132,7 @@ def bootstrap_metrics(
     resamples: int = RESAMPLES,
     seed: int = 0,
     confidence: float = CONFIDENCE,
+    patients: Sequence[str] | None = None,
 ) -> dict[str, Estimate]:
     """Estimate the seven metrics with percentile intervals from a stratified bootstrap.
 
@@ -126,6 +141,7 @@ def bootstrap_metrics(
         resamples: how many.
         seed: the same seed gives the same intervals.
         confidence: of the interval, 0..1.
+        patients: (n,) whose case it is; patients are then resampled with all their cases. None: cases are.
 
     Returns:
         metric name -> estimate, in the order of `METRICS`. Resamples that do not define a metric (precision when
@@ -134,16 +150,73 @@ def bootstrap_metrics(
     Raises:
         EvaluationError: as `binary_metrics`, or resamples or confidence are out of range.
     """
-    if resamples < 1 or not 0 < confidence < 1:
-        raise EvaluationError("The bootstrap needs at least one resample and a confidence between 0 and 1.")
+    check_bootstrap(resamples, confidence)
     truth, scores, limits = checked(labels, probabilities, threshold)
     point = binary_metrics(truth, scores, limits)
     ranking = Ranking(truth, scores, limits)
-    blocks = [ranking.metrics(*counts) for counts in draw(int(truth.sum()), int((~truth).sum()), resamples, seed)]
+    blocks = [ranking.metrics(*counts) for counts in ranking.draw(truth, patients, resamples, seed)]
     return {
-        name: _estimate(getattr(point, name), np.concatenate([block[name] for block in blocks]), confidence)
+        name: percentile_estimate(getattr(point, name), np.concatenate([block[name] for block in blocks]), confidence)
         for name in METRICS
     }
+
+
+def bootstrap_sums(
+    values: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    patients: Sequence[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> FloatArray:
+    """Sum what belongs to each case over stratified resamples: all cells of many tables at once.
+
+    Args:
+        values: (n, k); for example 1 in the cell of a confusion matrix into which the case falls, else 0.
+        labels: (n,) by which cases are stratified.
+        patients: as of `bootstrap_metrics`.
+        resamples, seed: as of `bootstrap_metrics`.
+
+    Returns:
+        (resamples, k); row i of two calls with the same labels, patients and seed is of the same resample.
+    """
+    table, truth = np.asarray(values, dtype=np.float64), np.asarray(labels, dtype=bool)
+    return np.concatenate([counts.T @ table for counts in draw_cases(truth, patients, resamples, seed)])
+
+
+def check_bootstrap(resamples: int, confidence: float) -> None:
+    """Refuse settings that no interval can be made with.
+
+    Raises:
+        EvaluationError: resamples or confidence are out of range.
+    """
+    if resamples < 1 or not 0 < confidence < 1:
+        raise EvaluationError("The bootstrap needs at least one resample and a confidence between 0 and 1.")
+
+
+def draw_cases(labels: BoolArray, patients: Sequence[str] | None, resamples: int, seed: int) -> Iterator[IntArray]:
+    """Yield blocks of stratified resamples as (n, block): how often each case was drawn.
+
+    Args:
+        labels: (n,) True for a fracture.
+        patients: (n,) whose case it is; None, or one case each: cases are resampled.
+        resamples, seed: as of `bootstrap_metrics`.
+
+    Raises:
+        EvaluationError: there are not as many patients as cases.
+    """
+    group = np.arange(len(labels)) if patients is None else np.unique(list(patients), return_inverse=True)[1]
+    if group.shape != labels.shape:
+        raise EvaluationError("There must be one patient for each case.")
+    number = int(group.max(initial=-1)) + 1
+    kind = np.zeros(number, dtype=np.int64)
+    np.bitwise_or.at(kind, group, np.where(labels, 1, 2))
+    strata = [np.flatnonzero(kind == value) for value in (1, 2, 3)]
+    generator = np.random.default_rng(seed)
+    for start in range(0, resamples, _BLOCK):
+        counts = np.zeros((number, min(_BLOCK, resamples - start)), dtype=np.int64)
+        for members in strata:
+            counts[members] = _counts(len(members), counts.shape[1], generator)
+        yield counts[group]
 
 
 def draw(fractures: int, normals: int, resamples: int, seed: int) -> Iterator[tuple[IntArray, IntArray]]:
@@ -193,7 +266,8 @@ def _falling(probabilities: FloatArray, members: BoolArray) -> IntArray:
     return indices[np.argsort(-probabilities[indices], kind="stable")]
 
 
-def _estimate(value: float, resampled: FloatArray, confidence: float) -> Estimate:
+def percentile_estimate(value: float, resampled: FloatArray, confidence: float = CONFIDENCE) -> Estimate:
+    """Return a value with the percentile interval of its (resamples,) resampled values; nan among them are left out."""
     defined = resampled[~np.isnan(resampled)]
     if math.isnan(value) or not len(defined):
         return Estimate(value, math.nan, math.nan)
