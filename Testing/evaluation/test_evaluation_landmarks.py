@@ -1,4 +1,4 @@
-"""Landmark errors, calibration and the place of the activation map's maximum."""
+"""Landmark errors and calibration."""
 
 import math
 
@@ -11,12 +11,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 from statsmodels.stats.proportion import proportion_confint
 
-from fractureai.dataset import Region
 from fractureai.errors import EvaluationError
-from fractureai.evaluation import activation_peak, calibration, inside_boxes, landmark_errors_mm, landmark_recall
-from fractureai.evaluation.localisation import region_box
-from fractureai.geometry import Roi
-from fractureai.inference.prediction import ViewPrediction
+from fractureai.evaluation import calibration, landmark_errors_mm, landmark_recall
 
 
 def test_errors_use_row_and_column_spacing() -> None:
@@ -84,28 +80,3 @@ def test_calibration_error_by_hand() -> None:
     ours = calibration([1, 0, 1, 1], [0.95, 0.05, 1.0, 0.05], 10)
     assert ours.expected_error == pytest.approx((2 * abs(0.05 - 0.5) + 2 * abs(0.975 - 1)) / 4)
     assert [(b.low, b.n) for b in ours.bins] == [(0.0, 2), (0.9, 2)]
-
-
-def test_a_peak_is_inside_up_to_the_margin_in_millimetres() -> None:
-    box = (100.0, 200.0, 140.0, 260.0)
-    points = [(120, 230), (90, 230), (89.9, 230), (120, 280), (120, 280.1), (400, 400)]
-    boxes = [[box]] * 5 + [[box, (390.0, 390.0, 410.0, 410.0)]]
-    inside = inside_boxes(points, boxes, [(0.5, 0.25)] * 6)  # 5 mm = 10 rows = 20 columns
-    assert inside.tolist() == [True, True, False, True, False, True]
-    with pytest.raises(EvaluationError):
-        inside_boxes([(0, 0)], [[]], [(1, 1)])
-
-
-def test_box_of_a_region_holds_all_its_points() -> None:
-    assert region_box(Region("fracture", ((5, 9), (1, 7), (3, 2)), "polygon")) == (1, 2, 5, 9)
-
-
-def test_peak_is_placed_on_the_radiograph(tmp_path) -> None:
-    activation = np.zeros((4, 4), dtype=np.float32)
-    activation[1, 2] = 1
-    roi = Roi(row=50, col=60, side_mm=8, spacing_mm=(0.5, 0.25))  # 16 rows, 32 columns
-    view = ViewPrediction(
-        tmp_path / "a.dcm", "1.2", "PA", "L", 0.9, np.array([0.9]), 0.5, {}, roi, activation, (0.5, 0.25),
-        "ImagerPixelSpacing", np.zeros((1, 2), np.float32), (100, 100),
-    )  # fmt: skip
-    assert activation_peak(view) == pytest.approx((50 - 2, 60 + 4))

@@ -5,7 +5,7 @@ from fractureai.evaluation.calibration import Calibration, CalibrationBin, calib
 from fractureai.evaluation.cases import CaseResult, LeftOut, ViewResult, worst_errors
 from fractureai.evaluation.evaluate import Evaluation, evaluate
 from fractureai.evaluation.landmarks import LandmarkRecall, landmark_errors_mm, landmark_recall
-from fractureai.evaluation.localisation import activation_peak, inside_boxes
+from fractureai.evaluation.localisation import activation_peak, inside_regions
 from fractureai.evaluation.metrics import METRIC_TITLES, METRICS, BinaryMetrics, binary_metrics
 from fractureai.evaluation.report import GalleryItem, write_report
 from fractureai.evaluation.run import (
@@ -42,7 +42,7 @@ __all__ = [
     "error_gallery",
     "evaluate",
     "evaluation_to_json",
-    "inside_boxes",
+    "inside_regions",
     "landmark_errors_mm",
     "landmark_recall",
     "read_split",

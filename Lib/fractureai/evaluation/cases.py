@@ -21,7 +21,7 @@ class ViewResult:
         threshold: of this view.
         landmark_errors_mm: landmark -> distance from the reference; inf when not placed; empty when there is no
             reference or no spacing.
-        activation_hit: whether the activation map's maximum lies in the fracture box + 5 mm; None without a marked
+        activation_hit: whether the activation map's maximum lies in a marked fracture + 5 mm; None without a marked
             fracture or without spacing.
         reference_view: the view profile that should have read it; "" when it is ``view``.
     """

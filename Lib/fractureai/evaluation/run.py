@@ -14,7 +14,7 @@ from fractureai.dataset import Annotation, Dataset, RadiographRow, resolve_side,
 from fractureai.errors import DatasetError, RadiographError
 from fractureai.evaluation.cases import CaseResult, LeftOut, ViewResult, worst_errors
 from fractureai.evaluation.landmarks import landmark_errors_mm
-from fractureai.evaluation.localisation import activation_peak, inside_boxes, region_box
+from fractureai.evaluation.localisation import activation_peak, inside_regions
 from fractureai.evaluation.report import GalleryItem
 from fractureai.inference.prediction import Prediction, ViewPrediction
 from fractureai.radiograph.model import UNKNOWN, Radiograph
@@ -236,8 +236,8 @@ def _view_result(view: ViewPrediction, row: RadiographRow, reference: Annotation
         names = profile.landmark_names if profile else ()
         points = {name: reference.landmarks[name] for name in names if name in reference.landmarks}
         errors = landmark_errors_mm(view.landmarks, points, view.spacing_mm)
-        boxes = [region_box(region) for region in reference.regions if region.kind == site.positive_class]
-        hit = bool(inside_boxes([activation_peak(view)], [boxes], [view.spacing_mm])[0]) if boxes else None
+        marked = [region for region in reference.regions if region.kind == site.positive_class]
+        hit = bool(inside_regions([activation_peak(view)], [marked], [view.spacing_mm])[0]) if marked else None
     return ViewResult(
         radiograph=view.sop_instance_uid,
         view=view.view,
