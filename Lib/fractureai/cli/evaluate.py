@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fractureai.cli import console
-from fractureai.cli.read import load_pipeline
+from fractureai.cli.read import CoverageOption, load_pipeline
 
 if TYPE_CHECKING:
     from fractureai.dataset import Dataset
@@ -29,6 +29,7 @@ def run(
     out: Annotated[Path, typer.Argument(help="Folder of the report.")],
     split: Annotated[str, typer.Option(help="test, validation, train, or all.")] = "test",
     rater: Annotated[list[str] | None, typer.Option(help="Whose marks count as the truth; may be repeated.")] = None,
+    coverage: CoverageOption = None,
     as_json: console.JsonOption = False,
 ) -> None:
     """Read the studies of a split and compare with the marks: an HTML report, figures, CSV and JSON."""
@@ -38,7 +39,7 @@ def run(
     if split not in ("test", "validation", "train", ALL):
         raise typer.BadParameter(f"There is no split {split}; choose test, validation, train or all.")
     opened = Dataset.open(dataset)
-    pipeline = load_pipeline(bundle)
+    pipeline = load_pipeline(bundle, coverage)
     evaluation, report = evaluate_split(pipeline, opened, None if split == ALL else split, out, rater or None)
     if as_json:
         numbers = evaluation_to_json(evaluation)

@@ -24,6 +24,11 @@ EXAMPLE = "fractureai read demo wrist_pa.dcm wrist_lat.dcm --out out/reading"
 INTERRUPTED = "Readings that were written are whole; run the same command again for the rest."
 READING_FILE = "reading.json"
 
+CoverageOption = Annotated[
+    float | None,
+    typer.Option(help="Share of studies to be answered, 0 to 1; the others are referred. Default: the bundle's."),
+]
+
 
 def run(
     bundle: Annotated[str, typer.Argument(help="Folder of a bundle, or the word demo.")],
@@ -39,6 +44,7 @@ def run(
         list[float] | None, typer.Option(help="Pixel spacing: for all files, or repeated, one a file.")
     ] = None,
     runtime: Annotated[str, typer.Option(help="onnx.")] = "onnx",
+    coverage: CoverageOption = None,
     as_json: console.JsonOption = False,
 ) -> None:
     """Read a study: probability, decision or referral with reasons, landmarks, region, activation map.
@@ -52,7 +58,7 @@ def run(
     folders = [path for path in files if _holds_studies(path)]
     if folders and len(folders) != len(files):
         raise typer.BadParameter("Give either files of one study or folders, not both.")
-    pipeline = load_pipeline(bundle)
+    pipeline = load_pipeline(bundle, coverage)
     if folders:
         _print_folders(pipeline, folders, out, given.for_all(), as_json)
         return
@@ -110,12 +116,12 @@ class _Given:
         return list(values) if len(values) > 1 else [values[0] if values else None] * len(self.files)
 
 
-def load_pipeline(bundle: str | Path) -> Pipeline:
+def load_pipeline(bundle: str | Path, coverage: float | None = None) -> Pipeline:
     """Load a bundle, saying so."""
     with console.status(f"Loading bundle {bundle} ..."):
         from fractureai.inference import Pipeline
 
-        return Pipeline.load(bundle)
+        return Pipeline.load(bundle, coverage=coverage)
 
 
 def refuse_unreadable(prediction: Prediction, files: int) -> None:
@@ -144,6 +150,8 @@ def print_reading(prediction: Prediction, document: dict[str, Any]) -> None:
         console.result(f"  {view.view:4} {view.probability:.3f} {about}  {view.file}")
     if prediction.interval_text:
         console.result(f"  CI: {prediction.interval_text}.")
+    for line in trust_lines(prediction):
+        console.result(f"  {line}")
     for reason in prediction.referrals:
         console.result(f"  Refer: {reason.text}")
     for problem in prediction.problems:
@@ -162,6 +170,19 @@ def reading_line(prediction: Prediction) -> str:
     about = f"(threshold {prediction.threshold:.3f}{interval_note(prediction.interval)})"
     reading = f"{prediction.decision_text}, {prediction.probability:.3f} {about}"
     return f"{NOT_SURE}. Its reading: {reading}" if prediction.refer else reading
+
+
+def trust_lines(prediction: Prediction) -> list[str]:
+    """Return what is known about how far a reading can be trusted, a sentence a line."""
+    if prediction.uncertainty is None or prediction.uncertainty_limit is None or prediction.coverage is None:
+        return []
+    kept = f"the limit for answering {100 * prediction.coverage:.0f} of 100 studies"
+    side = "above" if prediction.uncertainty > prediction.uncertainty_limit else "within"
+    possible = " or ".join(prediction.conformal or ()) or "nothing it was calibrated on"
+    return [
+        f"Calibrated probability {prediction.calibrated_probability:.3f}; can not rule out: {possible}.",
+        f"Uncertainty {prediction.uncertainty:.3f}, {side} {kept} ({prediction.uncertainty_limit:.3f}).",
+    ]
 
 
 def interval_note(interval: Interval | None) -> str:

@@ -32,12 +32,17 @@ def run(
     host_name: Annotated[
         list[str] | None, typer.Option(help="Name by which clients reach this server; repeat for more.")
     ] = None,
+    coverage: Annotated[
+        float | None, typer.Option(help="Share of studies to be answered, 0 to 1; default: each model's own.")
+    ] = None,
     parent_pid: Annotated[int | None, typer.Option(help="Stop when this process has ended.")] = None,
 ) -> None:
     """Serve readings, proposals, models, datasets and jobs over HTTP, to this computer alone by default."""
     from fractureai.server.run import LOOPBACK, Address, default_work, serve, token_of
     from fractureai.server.settings import ServerSettings
 
+    if coverage is not None and not 0 < coverage <= 1:
+        raise typer.BadParameter(f"--coverage {coverage:g} is not a share of studies; give one above 0, at most 1.")
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("Give --tls-cert and --tls-key together.")
     if host not in LOOPBACK and (token_file is None or not token_file.is_file()):
@@ -48,6 +53,6 @@ def run(
     if host not in LOOPBACK and tls_cert is None:
         console.error_line("Warning: without --tls-cert and --tls-key, others on the network can read along.")
     names = tuple(host_name or ()) + (() if host in LOOPBACK else (host,))
-    settings = ServerSettings(folder, token, tuple(root or ()), names)
+    settings = ServerSettings(folder, token, tuple(root or ()), names, coverage)
     address = Address(host, port, place, address_file, tls_cert, tls_key, parent_pid)
     serve(settings, address, lambda url: console.step(f"FractureAI listens on {url}; its token is in {place}."))

@@ -122,6 +122,7 @@ class Client(Connection):
         view: str | None = None,
         side: str | None = None,
         spacing_mm: float | None = None,
+        coverage: float | None = None,
         on_stage: Callable[[str], None] | None = None,
         cancelled: Cancelled | None = None,
     ) -> dict[str, Any]:
@@ -131,6 +132,7 @@ class Client(Connection):
             paths: files, and folders whose images are taken; see ``shared`` on which are uploaded.
             model: id of a model.
             view, side, spacing_mm: override what the headers say.
+            coverage: share of studies that the model is to answer, above 0, at most 1; None: as the server does.
             on_stage: called with ``read``, ``localize``, ``crop``, ``classify`` as each begins, on this thread.
             cancelled: asked many times a second; True closes the connection, and the server stops after the stage.
 
@@ -142,6 +144,8 @@ class Client(Connection):
             RequestCancelledError: ``cancelled`` said so.
         """
         given = {"model": model, "view": view, "side": side, "spacing_mm": spacing_mm}
+        if coverage is not None:
+            given["coverage"] = coverage
         with contextlib.ExitStack() as stack:
             options, size = self._sources(paths, given, stack)
             first_s = _transfer_s(size, READ_S)

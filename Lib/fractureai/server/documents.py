@@ -12,6 +12,7 @@ from fractureai.inference.outputs import SCHEMA_FILE
 View = Literal["PA", "AP", "LAT", "OBLIQUE", "SCAPHOID"]
 Side = Literal["L", "R", "B"]
 Spacing = Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False)]
+Coverage = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -39,6 +40,11 @@ class Fields(Document):
     view: View | None = Field(None, description="Overrides what the files say.")
     side: Side | None = Field(None, description="Overrides what the files say.")
     spacing_mm: Spacing | None = Field(None, description="Pixel spacing; overrides what the files say.")
+    coverage: Coverage | None = Field(
+        None,
+        description="Share of studies, like those the model was calibrated on, that it is to answer; the others are "
+        "referred. Null: as the server was started with, else the model's own.",
+    )
 
 
 class ReadBody(Fields):
@@ -118,6 +124,10 @@ class Model(Document):
     views: dict[str, ModelView]
     ensemble_threshold: float = Field(examples=[0.5])
     created: str = Field(examples=["2026-08-01"])
+    coverage: float | None = Field(
+        description="Share of studies that it answers unless another is asked for; null: it was never calibrated.",
+        examples=[0.9],
+    )
     metrics: dict[str, Any]
     card: str = Field(description="The model card, Markdown.", examples=["# Wrist, demo"])
 

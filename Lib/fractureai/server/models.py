@@ -200,6 +200,7 @@ def describe(bundle: Bundle, name: str) -> dict[str, Any]:
         "views": {view: {"title": titles[view], "threshold": models.threshold} for view, models in spec.views.items()},
         "ensemble_threshold": spec.ensemble_threshold,
         "created": spec.created,
+        "coverage": None if spec.reliability is None else spec.reliability["coverage"],
         "metrics": dict(spec.metrics),
         "card": card.read_text(encoding="utf-8") if card.is_file() else "",
     }

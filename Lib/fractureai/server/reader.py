@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fractureai.errors import RadiographError
-from fractureai.inference import Prediction
+from fractureai.inference import Pipeline, Prediction
 from fractureai.radiograph import Radiograph, read_radiograph
 from fractureai.server.documents import Fields
 from fractureai.server.errors import ApiError
@@ -34,12 +34,14 @@ def read_study(
         on_stage: is told each change of the stage.
 
     Raises:
-        ApiError: there is no such model, a radiograph is too large, or none of them can be read.
+        ApiError: there is no such model, a radiograph is too large, none of them can be read, or a coverage is asked of
+            a model that was never calibrated.
         StoppedError: nobody waits any more.
     """
     pipeline = services.models.pipeline(fields.model)
     sources.check(services.settings.limits)
     follow = _follower(watch, on_stage)
+    coverage = _coverage(pipeline, fields.coverage, services.settings.coverage)
     given: dict[str, Any] = {"view": fields.view, "side": fields.side, "spacing_mm": fields.spacing_mm}
     began = time.perf_counter()
     opened: list[Radiograph | Path] = []
@@ -47,12 +49,22 @@ def read_study(
         follow("read")
         opened.append(_opened(path))
     opening_ms = (time.perf_counter() - began) * 1000
-    prediction = _with_time(pipeline.read(opened, **given, on_stage=follow), opening_ms)
+    prediction = _with_time(pipeline.read(opened, **given, on_stage=follow, coverage=coverage), opening_ms)
     radiographs = {item.sop_instance_uid: item for item in opened if isinstance(item, Radiograph)}
     if not radiographs:
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, sources.clean(prediction.problems[0]))
     watch.check()
     return services.readings.add(prediction, radiographs, sources)
+
+
+def _coverage(pipeline: Pipeline, asked: float | None, default: float | None) -> float | None:
+    """Return the share of studies to answer; None: the model's own, or it knows of none."""
+    if pipeline.trust is not None:
+        return default if asked is None else asked
+    if asked is not None:
+        detail = "This model was never calibrated; leave the coverage out, or run fractureai calibrate with it."
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    return None
 
 
 def _opened(path: Path) -> Radiograph | Path:

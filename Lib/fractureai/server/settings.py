@@ -59,6 +59,8 @@ class ServerSettings:
         roots: folders whose files may be read, and whose datasets may be changed, over the interface.
         host_names: names by which clients reach the server, beside ``localhost`` and addresses in figures; any other
             name in a request's Host header is refused, as a foreign web page's would be (DNS rebinding).
+        coverage: share of studies that models are to answer where a request does not say; None: each model's own.
+            Models that were never calibrated answer all.
         warm: load the demo bundle's networks at the start, so that the first reading is quick.
         limits: how much it takes on.
     """
@@ -67,12 +69,15 @@ class ServerSettings:
     token: str = field(repr=False)
     roots: tuple[Path, ...] = ()
     host_names: tuple[str, ...] = ()
+    coverage: float | None = None
     warm: bool = True
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if not self.token:
             raise ValueError("a server needs a token")
+        if self.coverage is not None and not 0 < self.coverage <= 1:
+            raise ValueError("a coverage is a share of studies above 0, at most 1")
 
     @property
     def models(self) -> Path:
