@@ -1,9 +1,11 @@
 """Made-up readings with known figures."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fractureai.evaluation import CaseResult, ViewResult
 from fractureai.inference.prediction import Referral
@@ -52,3 +54,11 @@ def make_cases(n: int, seed: int = 0) -> tuple[CaseResult, ...]:
 @pytest.fixture
 def cases_of() -> Callable[..., tuple[CaseResult, ...]]:
     return make_cases
+
+
+@pytest.fixture
+def png() -> bytes:
+    """A real picture."""
+    out = io.BytesIO()
+    Image.new("L", (120, 200), 90).save(out, "PNG")
+    return out.getvalue()

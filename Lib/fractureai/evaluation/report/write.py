@@ -26,7 +26,7 @@ def write_report(
     facts: Mapping[str, str] | None = None,
     created: str = "",
 ) -> Path:
-    """Write ``report.html`` and beside it ``numbers.json``, a CSV file a table and the folder ``figures``.
+    """Write ``report.html``, and beside it ``report.pdf``, ``numbers.json``, the CSV files and the folder ``figures``.
 
     The page carries its figures and pictures inside, so it can be sent alone.
 
@@ -45,6 +45,8 @@ def write_report(
     Raises:
         EvaluationError: two tables or two figures of the report have the same name.
     """
+    from fractureai.evaluation.report.pdf import write_pdf
+
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     all_facts = {**(facts or {}), **own_facts(evaluation)}
@@ -57,6 +59,7 @@ def write_report(
     page = html_page(title, notice, created, sections, plots, [path.name for path in written])
     path = target / "report.html"
     path.write_text(page, encoding="utf-8")
+    write_pdf(target / "report.pdf", title, notice, created, sections, plots)
     return path
 
 
