@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from fractureai.errors import EvaluationError
 from fractureai.evaluation import METRICS, binary_metrics, bootstrap_metrics, wilson
-from fractureai.evaluation.bootstrap import Ranking, draw
+from fractureai.evaluation.bootstrap import Ranking, bootstrap_sums, draw, draw_cases
 
 
 def plain_metrics(labels: np.ndarray, probabilities: np.ndarray, called: np.ndarray) -> dict[str, float]:
@@ -120,3 +120,43 @@ def test_wilson_equals_statsmodels(hits: int, n: int, confidence: float) -> None
     ours, theirs = wilson(hits, n, confidence), proportion_confint(hits, n, alpha=1 - confidence, method="wilson")
     npt.assert_allclose((ours.low, ours.high), theirs, atol=1e-12)
     assert ours.low <= ours.value <= ours.high
+
+
+def test_patients_are_drawn_with_all_their_cases_and_each_kind_of_patient_as_often_as_there_are() -> None:
+    labels = np.array([1, 1, 0, 0, 1, 0, 0, 0, 1], dtype=bool)
+    patients = ["a", "a", "b", "b", "c", "c", "d", "e", "f"]  # a, f: fractures; b, d, e: normals; c: both
+    counts = np.concatenate([block.T for block in draw_cases(labels, patients, 300, 4)])
+    for patient in "abc":
+        of_patient = counts[:, [name == patient for name in patients]]
+        assert (of_patient == of_patient[:, :1]).all()
+    assert (counts[:, 0] + counts[:, 8] == 2).all()
+    assert (counts[:, 2] + counts[:, 6] + counts[:, 7] == 3).all()
+    assert (counts[:, 4] == 1).all()
+    assert len(np.unique(counts, axis=0)) > 10
+
+
+def test_one_case_a_patient_is_the_same_bootstrap() -> None:
+    labels, probabilities = cases()
+    names = [f"P{i}" for i in range(len(labels))]
+    assert bootstrap_metrics(labels, probabilities, patients=names) == bootstrap_metrics(labels, probabilities)
+    with pytest.raises(EvaluationError, match="one patient"):
+        bootstrap_metrics(labels, probabilities, patients=["a"])
+
+
+def test_copies_of_a_case_under_one_patient_add_no_certainty() -> None:
+    labels, probabilities = cases(100)
+    thrice = bootstrap_metrics(
+        np.repeat(labels, 3), np.repeat(probabilities, 3), patients=[f"P{i // 3}" for i in range(300)]
+    )
+    alone = bootstrap_metrics(labels, probabilities)
+    for name in ("auroc", "sensitivity", "f1"):
+        width = alone[name].high - alone[name].low
+        assert thrice[name].high - thrice[name].low == pytest.approx(width, rel=0.12), name
+
+
+def test_sums_are_those_of_the_drawn_cases() -> None:
+    labels, _ = cases(50)
+    values = np.random.default_rng(0).random((50, 3))
+    drawn = np.concatenate([block.T for block in draw_cases(labels, None, 200, 9)])
+    npt.assert_allclose(bootstrap_sums(values, labels, None, 200, 9), drawn @ values)
+    assert (bootstrap_sums(np.ones(50), labels, None, 200, 9) == 50).all()

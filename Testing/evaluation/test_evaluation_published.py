@@ -93,7 +93,7 @@ def test_kappa_of_the_primary_care_physicians_is_one_that_their_matrices_allow()
 
 @each_row
 def test_the_printed_intervals_are_those_of_the_bootstrap(row: PublishedRow) -> None:
-    """5,000 stratified resamples of the matrix; the paper's own are other resamples, so a case more or less is chance."""
+    """5,000 resamples of the matrix; the paper's own are other resamples, so a case more or less is chance."""
     estimates = bootstrap_metrics(*called(row), seed=1)
     for name in SHARES:
         for end in ("low", "high"):

@@ -143,6 +143,7 @@ class _Set:
     row: MetricsRow
     labels: list[bool]
     probabilities: list[float]
+    patients: list[str]
     colour: str
     dashes: str
     marker: str
@@ -157,7 +158,8 @@ def _sets(evaluation: Evaluation) -> list[_Set]:
         if row and row.metrics and 0 < row.n_positive < row.n:
             cases = [case for case in evaluation.cases if case.probability is not None and stratum.member(case)]
             probabilities = [case.probability for case in cases if case.probability is not None]
-            found[row.name] = _Set(row, [case.label for case in cases], probabilities, *looks[row.name])
+            labels, patients = [case.label for case in cases], [case.patient for case in cases]
+            found[row.name] = _Set(row, labels, probabilities, patients, *looks[row.name])
     if {"general", "hard"} <= found.keys():
         return [found["general"], found["hard"]]
     return [found["all"]] if "all" in found else []
@@ -176,7 +178,7 @@ def _draw_roc(sets: Sequence[_Set], figure: Figure) -> None:
         assert part.row.metrics is not None
         point = (1 - part.row.metrics.specificity, part.row.metrics.sensitivity)
         label = f"{_short(part)}\nAUROC {part.row.estimates['auroc']}"
-        _draw_curve(axes, roc(part.labels, part.probabilities), part, point, label, "default")
+        _draw_curve(axes, roc(part.labels, part.probabilities, patients=part.patients), part, point, label, "default")
     axes.legend(loc="lower right", labelspacing=0.7)
 
 
@@ -187,7 +189,8 @@ def _draw_precision_recall(sets: Sequence[_Set], figure: Figure) -> None:
         axes.axhline(part.row.metrics.prevalence, linestyle=":", color=part.colour, linewidth=1)
         point = (part.row.metrics.sensitivity, part.row.metrics.precision)
         label = f"{_short(part)}\nAUPR {part.row.estimates['aupr']}"
-        _draw_curve(axes, precision_recall(part.labels, part.probabilities), part, point, label, "steps-pre")
+        curve = precision_recall(part.labels, part.probabilities, patients=part.patients)
+        _draw_curve(axes, curve, part, point, label, "steps-pre")
     axes.legend(loc="lower left", labelspacing=0.7)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from fractureai.evaluation.bootstrap import Estimate, bootstrap_metrics, wilson
 from fractureai.evaluation.cases import CaseResult
+from fractureai.evaluation.comparison import delong_auroc
 from fractureai.evaluation.metrics import BinaryMetrics, binary_metrics
 
 ADULT_YEARS = 18.0
@@ -51,6 +53,7 @@ class MetricsRow:
         estimates: metric -> value with bootstrap interval; empty when there is no case.
         sensitivity_wilson, specificity_wilson: the two shares with Wilson's interval, to be preferred when they are 0
             or 1 or the cases are few.
+        auroc_delong: the area with DeLong's interval, by patient.
     """
 
     name: str
@@ -59,6 +62,7 @@ class MetricsRow:
     estimates: dict[str, Estimate]
     sensitivity_wilson: Estimate
     specificity_wilson: Estimate
+    auroc_delong: Estimate = Estimate(math.nan, math.nan, math.nan)
 
     @property
     def n(self) -> int:
@@ -77,21 +81,27 @@ class MetricsRow:
 
 
 def metrics_row(
-    name: str, title: str, readings: Iterable[tuple[bool, float, float]], resamples: int, seed: int, confidence: float
+    name: str,
+    title: str,
+    readings: Iterable[tuple[bool, float, float, str]],
+    resamples: int,
+    seed: int,
+    confidence: float,
 ) -> MetricsRow:
-    """Compute one row from (label, probability, threshold) triples."""
-    triples = list(readings)
-    if not triples:
+    """Compute one row from (label, probability, threshold, patient); patients are resampled with all their cases."""
+    given = list(readings)
+    if not given:
         return MetricsRow(name, title, None, {}, wilson(0, 0), wilson(0, 0))
-    labels, probabilities, thresholds = (list(column) for column in zip(*triples, strict=True))
+    labels, probabilities, thresholds, patients = (list(column) for column in zip(*given, strict=True))
     point = binary_metrics(labels, probabilities, thresholds)
     return MetricsRow(
         name,
         title,
         point,
-        bootstrap_metrics(labels, probabilities, thresholds, resamples, seed, confidence),
+        bootstrap_metrics(labels, probabilities, thresholds, resamples, seed, confidence, patients),
         wilson(point.true_positive, point.n_positive, confidence),
         wilson(point.true_negative, point.n - point.n_positive, confidence),
+        delong_auroc(labels, probabilities, patients, confidence),
     )
 
 
@@ -104,7 +114,7 @@ def strata_rows(
             stratum.name,
             stratum.title,
             [
-                (case.label, case.probability, case.threshold)
+                (case.label, case.probability, case.threshold, case.patient)
                 for case in cases
                 if case.probability is not None and stratum.member(case)
             ],
@@ -126,9 +136,11 @@ def view_rows(cases: Sequence[CaseResult], resamples: int, seed: int, confidence
             probability = case.view_probability(name)
             if probability is not None:
                 threshold = next(view.threshold for view in case.views if view.view == name)
-                readings.append((case.label, probability, threshold))
+                readings.append((case.label, probability, threshold, case.patient))
         rows.append(metrics_row(name, f"{name} alone", readings, resamples, seed, confidence))
     several = [case for case in cases if len({view.view for view in case.views}) > 1]
-    both = [(case.label, case.probability, case.threshold) for case in several if case.probability is not None]
+    both = [
+        (case.label, case.probability, case.threshold, case.patient) for case in several if case.probability is not None
+    ]
     rows.append(metrics_row("ensemble", "Views together", both, resamples, seed, confidence))
     return tuple(rows)

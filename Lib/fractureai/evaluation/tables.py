@@ -31,7 +31,7 @@ def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
             "resamples": evaluation.resamples,
             "seed": evaluation.seed,
             "confidence": evaluation.confidence,
-            "kind": "stratified, percentile",
+            "kind": "stratified by outcome, patients with all their studies, percentile",
         },
         "strata": [_metrics(row) for row in evaluation.strata],
         "views": [_metrics(row) for row in evaluation.views],
@@ -110,7 +110,7 @@ def _metrics_fields(row: MetricsRow) -> dict[str, Any]:
         fields[key] = getattr(row.metrics, key) if row.metrics else 0
     for name in METRICS:
         fields |= _estimate_fields(name, row.estimates.get(name, _UNDEFINED))
-    for name in ("sensitivity_wilson", "specificity_wilson"):
+    for name in ("sensitivity_wilson", "specificity_wilson", "auroc_delong"):
         interval = getattr(row, name)
         fields |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return fields

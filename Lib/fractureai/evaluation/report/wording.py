@@ -15,7 +15,8 @@ HOW_COMPUTED = (
     "share of the called that are fractures. F1: harmonic mean of precision and sensitivity. Balanced accuracy: mean "
     "of sensitivity and specificity. AUPR: average precision. A dash: the studies do not define the value.",
     "Intervals of the metrics: {percent} percentile intervals of {resamples:,} stratified bootstrap resamples of "
-    "studies (seed {seed}). They leave out the chance in training, and the differences between hospitals.",
+    "patients with all their studies (seed {seed}); of studies where each patient has one, as in DeepWrist. They leave "
+    "out the chance in training, and the differences between hospitals.",
     "Intervals of landmarks: Wilson's, with the number of landmarks reduced to its effective size because those on one "
     "radiograph are not independent. All other shares: Wilson's.",
     "Referred studies count in all rows but “Not referred”. Studies that could not be read have no probability and "
