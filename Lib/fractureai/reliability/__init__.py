@@ -9,7 +9,15 @@ from fractureai.reliability.combined import CombinedScore
 from fractureai.reliability.conformal import ConformalSets
 from fractureai.reliability.evidence import ViewEvidence
 from fractureai.reliability.model import Assessment, HeldOut, Reliability
-from fractureai.reliability.scores import COMBINED, ENSEMBLE, NOVELTY, SCORES, study_probability, study_scores
+from fractureai.reliability.scores import (
+    COMBINED,
+    ENSEMBLE,
+    NOVELTY,
+    SCORES,
+    study_probability,
+    study_scores,
+    study_threshold,
+)
 
 __all__ = [
     "CALIBRATION_TITLES",
@@ -29,4 +37,5 @@ __all__ = [
     "cross_fitted",
     "study_probability",
     "study_scores",
+    "study_threshold",
 ]

@@ -72,15 +72,11 @@ def study_scores(
         EvaluationError: there is no radiograph, a threshold is missing, or features do not fit a bank.
     """
     probability = study_probability(evidence)
-    views = {item.view for item in evidence}
-    key = ENSEMBLE if len(views) > 1 else views.pop()
-    if key not in thresholds:
-        raise EvaluationError(f"The threshold of {key} is missing.")
     banked = [item for item in evidence if item.view in banks]
     return {
         "variance": _variance(evidence),
         "entropy": float(binary_entropy(np.array(probability))),
-        "margin": margin(probability, thresholds[key]),
+        "margin": margin(probability, study_threshold(evidence, thresholds)),
         "members": _mean(_divergence, evidence),
         "views": _view_difference(evidence),
         "crops": _mean(_crop_spread, evidence),
@@ -100,6 +96,19 @@ def study_probability(evidence: Sequence[ViewEvidence]) -> float:
     return float(
         np.mean([float(np.mean([item.probabilities.mean() for item in group])) for group in _by_view(evidence)])
     )
+
+
+def study_threshold(evidence: Sequence[ViewEvidence], thresholds: Mapping[str, float]) -> float:
+    """Return the threshold of the study's probability: the ensemble's for several views, the view's own for one.
+
+    Raises:
+        EvaluationError: it is missing.
+    """
+    views = {item.view for item in evidence}
+    key = ENSEMBLE if len(views) > 1 else min(views)
+    if key not in thresholds:
+        raise EvaluationError(f"The threshold of {key} is missing.")
+    return thresholds[key]
 
 
 def margin(probability: float, threshold: float) -> float:
