@@ -15,6 +15,7 @@ import typer
 
 from fractureai import NOT_A_MEDICAL_DEVICE, __version__
 from fractureai.cli import (
+    calibrate,
     check,
     console,
     demo,
@@ -42,11 +43,11 @@ _ENVIRONMENT_ERRORS = {
 
 _EXTRAS = {
     "codecs": ("PIL", "pylibjpeg", "jpeg_ls"),
-    "read": ("onnxruntime", "matplotlib"),
+    "read": ("onnxruntime", "safetensors", "matplotlib"),
     "evaluate": ("sklearn", "statsmodels", "jinja2"),
     "serve": ("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart", "psutil"),
     "desktop": ("slicer", "PySide6"),
-    "train": ("torch", "monai", "onnx", "onnxscript", "safetensors", "tensorboard"),
+    "train": ("torch", "monai", "onnx", "onnxscript", "tensorboard"),
 }
 """Extra of the package -> modules it brings."""
 
@@ -89,7 +90,7 @@ def _add(name: str, function: Callable[..., None], example: str, interrupted: st
     app.command(name, epilog=f"Example: {example}")(guarded)
 
 
-for _module in (phantom, import_, export, check, split, train, evaluate, read, show, serve, demo, desktop):
+for _module in (phantom, import_, export, check, split, train, calibrate, evaluate, read, show, serve, demo, desktop):
     _add(_module.NAME, _module.run, _module.EXAMPLE, _module.INTERRUPTED)
 
 

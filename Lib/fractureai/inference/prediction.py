@@ -111,7 +111,7 @@ class Prediction:
             this share of those read alike has a fracture. The decision is made on ``probability``. This and all below:
             None (or empty) where nothing could be read or the bundle was never calibrated.
         scores: key of `fractureai.reliability.SCORES` -> value, higher = trust less; only those that are defined.
-        uncertainty: the scores combined, 0 (sure)..1: estimated probability that the decision is wrong.
+        uncertainty: the scores combined, 0 (sure)..1 (`fractureai.reliability.CombinedScore`).
         uncertainty_limit: above it the study is referred; follows from ``coverage``.
         coverage: share of studies like those that the bundle was calibrated on which the site wants answered, 0..1.
         conformal: classes that can not be ruled out (class-conditional conformal set); may be none, one or all.

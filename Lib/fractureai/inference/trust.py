@@ -73,9 +73,7 @@ class Trust:
             raise BundleError(path, str(error).rstrip("."), "run fractureai calibrate with this bundle") from error
         site = bundle.site
         others = [name for name in site.classes if name != site.positive_class]
-        thresholds = {name: view.threshold for name, view in bundle.spec.views.items()}
-        thresholds[ENSEMBLE] = bundle.spec.ensemble_threshold
-        bare = cls(reliability, thresholds, (" or ".join(others), site.positive_class), 1.0, 1.0)
+        bare = cls(reliability, thresholds_of(bundle), (" or ".join(others), site.positive_class), 1.0, 1.0)
         return bare.at(reliability.coverage if coverage is None else coverage)
 
     def at(self, coverage: float) -> Trust:
@@ -90,7 +88,7 @@ class Trust:
 
     def stands_for(self, rule: str) -> bool:
         """Tell whether the combined score has taken the place of a rule."""
-        return any(key in self.reliability.combined.keys for key in REPLACED.get(rule, ()))
+        return any(key in self.reliability.combined.weights for key in REPLACED.get(rule, ()))
 
 
 @dataclass(frozen=True)
@@ -151,6 +149,12 @@ def evidence_of(view: ViewPrediction) -> ViewEvidence:
         activation_map=view.activation_map,
         members=view.members,
     )
+
+
+def thresholds_of(bundle: Bundle) -> dict[str, float]:
+    """Return view -> threshold, and the ensemble's, as `fractureai.reliability` takes them."""
+    thresholds = {name: view.threshold for name, view in bundle.spec.views.items()}
+    return {**thresholds, ENSEMBLE: bundle.spec.ensemble_threshold}
 
 
 def uncalibrated(bundle: Bundle) -> BundleError:
