@@ -125,6 +125,7 @@ class Table:
         groups: the rows.
         caption: what the table shows and how its intervals were made.
         name: name of the CSV file without suffix; "" writes none.
+        shown: False: only the CSV file is written, for what is too wide or too long to read.
     """
 
     kind: ClassVar[str] = "table"
@@ -132,6 +133,7 @@ class Table:
     groups: tuple[RowGroup, ...]
     caption: str = ""
     name: str = ""
+    shown: bool = True
 
 
 @dataclass(frozen=True)

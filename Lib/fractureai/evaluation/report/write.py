@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fractureai.errors import EvaluationError
-from fractureai.evaluation.blocks import Plot, Plots, Section, Table
+from fractureai.evaluation.blocks import Block, Plot, Plots, Section, Table
 from fractureai.evaluation.evaluate import Evaluation
 from fractureai.evaluation.figures import PlotFiles, write_plot
 from fractureai.evaluation.report.page import html_page
@@ -56,6 +57,7 @@ def write_report(
     _check_names([*(path.stem for path in written), *(table.name for table in tables)])
     written += tuple(write_table(table, target) for table in tables)
     plots = _write_plots(sections, target / "figures")
+    sections = tuple(replace(section, blocks=_shown(section)) for section in sections)
     page = html_page(title, notice, created, sections, plots, [path.name for path in written])
     path = target / "report.html"
     path.write_text(page, encoding="utf-8")
@@ -70,6 +72,10 @@ def _write_plots(sections: Sequence[Section], folder: Path) -> dict[str, PlotFil
     ]
     _check_names([plot.name for plot in plots])
     return {plot.name: write_plot(plot, folder) for plot in plots}
+
+
+def _shown(section: Section) -> tuple[Block, ...]:
+    return tuple(block for block in section.blocks if not isinstance(block, Table) or block.shown)
 
 
 def _check_names(names: Sequence[str]) -> None:
