@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,9 @@ def run(
     split: Annotated[str, typer.Option(help="test, validation, train, or all.")] = "test",
     rater: Annotated[list[str] | None, typer.Option(help="Whose marks count as the truth; may be repeated.")] = None,
     coverage: CoverageOption = None,
+    occlusion: Annotated[
+        int, typer.Option(min=0, help="Check the maps of so many fractures by hiding parts of the image; 0: none.")
+    ] = 20,
     as_json: console.JsonOption = False,
 ) -> None:
     """Read the studies of a split and compare with the marks: an HTML report, figures, CSV and JSON."""
@@ -40,10 +44,12 @@ def run(
         raise typer.BadParameter(f"There is no split {split}; choose test, validation, train or all.")
     opened = Dataset.open(dataset)
     pipeline = load_pipeline(bundle, coverage)
-    evaluation, report = evaluate_split(pipeline, opened, None if split == ALL else split, out, rater or None)
+    chosen = None if split == ALL else split
+    evaluation, report = evaluate_split(pipeline, opened, chosen, out, rater or None, occlusions=occlusion)
     if as_json:
         numbers = evaluation_to_json(evaluation)
         del numbers["cases"]  # they are in numbers.json and cases.csv beside the report
+        numbers["explanation"] = {key: value for key, value in numbers["explanation"].items() if key != "radiographs"}
         model = {"model": pipeline.bundle.id, "notice": pipeline.bundle.notice, "split": split}
         console.result_json({"report": str(report.absolute()), **model, **numbers})
         return
@@ -55,16 +61,36 @@ def run(
 
 
 def evaluate_split(
-    pipeline: Pipeline, dataset: Dataset, split: str | None, out: Path, raters: list[str] | None = None
+    pipeline: Pipeline,
+    dataset: Dataset,
+    split: str | None,
+    out: Path,
+    raters: list[str] | None = None,
+    *,
+    occlusions: int = 0,
 ) -> tuple[Evaluation, Path]:
-    """Read a split with a progress bar, write the report, and return the figures and the report's path."""
+    """Read a split with a progress bar, write the report, and return the figures and the report's path.
+
+    ``occlusions``: how many radiographs with a marked fracture are also explained by hiding parts of them.
+    """
     from fractureai.evaluation import read_split, write_split_report
+    from fractureai.inference.occlusion import occlude_view
 
     with console.ProgressBar("Reading studies") as bar:
         reading = read_split(dataset, pipeline.read, split=split, raters=raters, progress=bar.advance)
-    with console.status("Computing figures and writing the report ..."):
-        today = datetime.date.today().isoformat()
-        return write_split_report(dataset, pipeline.bundle, reading, split, out, raters, created=today)
+    with console.ProgressBar("Computing figures and writing the report") as bar:
+        return write_split_report(
+            dataset,
+            pipeline.bundle,
+            reading,
+            split,
+            out,
+            raters,
+            created=datetime.date.today().isoformat(),
+            occlude=functools.partial(occlude_view, pipeline) if occlusions else None,
+            occlusions=occlusions,
+            progress=bar.advance,
+        )
 
 
 def figure_rows(evaluation: Evaluation) -> list[list[str]]:

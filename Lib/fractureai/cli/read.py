@@ -52,7 +52,7 @@ def run(
     Files given together are one study of one wrist. With --json one object is printed for files, and for folders an
     object with the list of their studies.
     """
-    given = _Given(view or [], side, spacing_mm or [], files)
+    given = GivenFiles(view or [], side, spacing_mm or [], files)
     if runtime != "onnx":
         raise typer.BadParameter(f"There is no runtime {runtime}; choose onnx.")
     folders = [path for path in files if _holds_studies(path)]
@@ -70,7 +70,7 @@ def run(
         print_reading(prediction, document)
 
 
-class _Given:
+class GivenFiles:
     """What the user says about the files; checked."""
 
     def __init__(self, views: list[str], side: str | None, spacings: list[float], files: Sequence[Path]) -> None:

@@ -19,6 +19,7 @@ from fractureai.evaluation.strata import MetricsRow, strata_rows, view_rows
 
 if TYPE_CHECKING:
     from fractureai.evaluation.blocks import ReportPart
+    from fractureai.evaluation.explanation_report import ExplanationReport
 
 ENSEMBLE = "ensemble"
 """Key of the study's own threshold beside those of the views."""
@@ -110,7 +111,7 @@ class Evaluation:
     confounders: ReportPart | None = None
     calibrated: ReportPart | None = None
     selective: ReportPart | None = None
-    explanation: ReportPart | None = None
+    explanation: ExplanationReport | None = None
 
     def stratum(self, name: str) -> MetricsRow:
         """Return the row of a stratum (``all``, ``general``, ``hard``, ...)."""

@@ -36,8 +36,12 @@ def activation_peak(view: ViewPrediction) -> tuple[float, float]:
 
     The mean place where the maximum is shared; nan where the map is zero everywhere and so points nowhere.
     """
-    place = map_peak(view.activation_map)
-    row, col = transform_points(crop_matrix(view.roi, view.activation_map.shape[0]), place)
+    return peak_on_image(view.activation_map, view.roi)
+
+
+def peak_on_image(heat: npt.NDArray[np.floating], roi: Roi) -> tuple[float, float]:
+    """Return (row, col) on the radiograph of the maximum of a map of a region of interest; see `map_peak`."""
+    row, col = transform_points(crop_matrix(roi, heat.shape[0]), map_peak(heat))
     return float(row), float(col)
 
 
@@ -55,8 +59,8 @@ def distance_mm(points_rc: npt.ArrayLike, region: Region, spacing_mm: Spacing) -
 
     A curve has no inside: its distance is that from the line.
     """
-    points = np.atleast_2d(pixel_to_mm(points_rc, spacing_mm))
-    outline = pixel_to_mm(_outline(region), spacing_mm)
+    points = np.atleast_2d(np.asarray(pixel_to_mm(points_rc, spacing_mm), dtype=float))
+    outline = np.asarray(pixel_to_mm(_outline(region), spacing_mm), dtype=float)
     result = np.full(len(points), np.inf)
     for start, end in itertools.pairwise(outline):
         result = np.minimum(result, _segment_distance(points, start, end))
@@ -109,7 +113,7 @@ def region_mask(regions: Sequence[Region], roi: Roi, size_px: int, margin_mm: fl
         size_px: S, its pixels a side.
         margin_mm: of `RegionMask.near`.
     """
-    pixels = np.stack(np.indices((size_px, size_px)), axis=-1).reshape(-1, 2)
+    pixels = np.indices((size_px, size_px)).reshape(2, -1).T
     places = transform_points(crop_matrix(roi, size_px), pixels)
     distance = np.full(len(places), np.inf)
     # A curve, or a region thinner than a pixel, holds the pixels it runs through.

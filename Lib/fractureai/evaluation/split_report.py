@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fractureai.bundle import Bundle
 from fractureai.dataset import Dataset
 from fractureai.evaluation.evaluate import Evaluation, evaluate
+from fractureai.evaluation.explanation import OCCLUSIONS, Occlude, explain_radiographs
+from fractureai.evaluation.explanation_figure import make_examples
+from fractureai.evaluation.explanation_report import explanation_report
 from fractureai.evaluation.report import write_report
 from fractureai.evaluation.run import SplitReading, cases_from_predictions, error_gallery
 
@@ -21,6 +25,9 @@ def write_split_report(
     raters: Sequence[str] | None = None,
     *,
     created: str = "",
+    occlude: Occlude | None = None,
+    occlusions: int = OCCLUSIONS,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Evaluation, Path]:
     """Set readings beside the reference annotations and write the report with a gallery of the worst errors.
 
@@ -32,6 +39,7 @@ def write_split_report(
         out: folder of the report.
         raters: see `Dataset.reference_annotations`.
         created: date as text.
+        occlude, occlusions, progress: as of `fractureai.evaluation.explanation.explain_radiographs`.
 
     Returns:
         The figures, and the path of the HTML page.
@@ -43,6 +51,17 @@ def write_split_report(
 
     table = cases_from_predictions(dataset, reading.predictions, raters=raters)
     evaluation = evaluate(table.cases, left_out=(*reading.left_out, *table.left_out))
+    radiographs = explain_radiographs(
+        dataset,
+        table.cases,
+        reading.predictions,
+        raters=raters,
+        occlude=occlude,
+        occlusions=occlusions,
+        progress=progress,
+    )
+    examples = make_examples(dataset, table.cases, reading.predictions, raters)
+    evaluation = replace(evaluation, explanation=explanation_report(radiographs, examples))
     report = write_report(
         evaluation,
         out,
