@@ -1,49 +1,160 @@
-"""The model card: what a person should know before using a bundle, made from its specification."""
+"""The model card: what a person should know before using a bundle, and the same for programs, from its specification.
+
+After Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019): details, intended use, factors, metrics, data,
+caveats. It lies in the bundle beside the metadata of the MONAI Bundle specification.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from fractureai import NOT_A_MEDICAL_DEVICE
 from fractureai.bundle.spec import BundleSpec, plain
+from fractureai.bundle.use import failure_modes, intended_use
 from fractureai.sites import Site
 
-_SIMULATED_LIMITS = """* Not for images of people at all: every training image was simulated. The figures
-  below are of simulated images and say nothing about its accuracy on patients.
-"""
+CARD_FORMAT_VERSION = 1
+
 _NO_FIGURES = "None were measured. Treat its output as untested."
-_TITLES = {"aupr": "AUPR", "auroc": "AUROC", "f1": "F1"}
+_NO_RELIABILITY = (
+    "Not measured: its probabilities are not calibrated, and no study is referred because it is uncertain."
+)
+_HELD_OUT = (
+    "Figures named held out are cross-validated; thresholds and the end of training were chosen on the same "
+    "radiographs, so they flatter."
+)
+_FACTORS = ("view", "stratum (general, hard)", "cast", "implant", "age (under 18, adults)", "hospital and device")
+_TITLES = {"aupr": "AUPR", "auroc": "AUROC", "f1": "F1", "knn": "distance to the nearest training images"}
 
 
 def model_card(spec: BundleSpec) -> str:
     """Return the model card of a bundle as Markdown."""
-    site = spec.profile()
-    simulated = bool(spec.data.get("simulated"))
+    site, use = spec.profile(), intended_use(spec)
     template = Template((Path(__file__).parent / "card.md").read_text(encoding="utf-8"))
     return template.substitute(
         title=spec.title,
         id=spec.id,
         created=spec.created,
         headline=spec.notice[:1].upper() + spec.notice[1:] + "." if spec.notice else NOT_A_MEDICAL_DEVICE,
-        views=" and ".join(spec.views),
-        site=site.title.lower(),
-        positive=site.positive_class,
-        device_sentence=NOT_A_MEDICAL_DEVICE,
-        simulated_limits=_SIMULATED_LIMITS if simulated else "",
+        purpose=use.purpose,
+        users=use.users,
+        out_of_scope=_list(use.out_of_scope),
         data=_table(("what", "value"), spec.data),
         metrics=_table(("figure", "value"), spec.metrics) if spec.metrics else _NO_FIGURES,
+        failure_modes=_list(failure_modes(spec)),
+        reliability=_reliability_text(spec),
         thresholds=_thresholds(spec),
+        by_score=", when it is uncertain, or unlike the training images" if spec.reliability else "",
         localizer_size=spec.localizer_size_px,
         preprocessing=_preprocessing(spec, site),
+        variant=_variant_text(spec),
         recipe=json.dumps(plain(spec.recipe), indent=2, ensure_ascii=False),
         versions=_table(("package", "version"), spec.versions),
         command=spec.command,
         notice=f"*{spec.notice}*" if spec.notice else "",
     )
+
+
+def model_card_json(spec: BundleSpec) -> dict[str, Any]:
+    """Return the model card of a bundle as JSON values; what is not known is null."""
+    site, use = spec.profile(), intended_use(spec)
+    card: dict[str, Any] = plain(
+        {
+            "format_version": CARD_FORMAT_VERSION,
+            "kind": "fractureai.model_card",
+            "model_details": {
+                "id": spec.id,
+                "title": spec.title,
+                "created": spec.created,
+                "notice": spec.notice,
+                "site": site.name,
+                "classes": site.classes,
+                "positive_class": site.positive_class,
+                "views": {name: _view_details(spec, name) for name in spec.views},
+                "recipe": spec.recipe.get("name"),
+                "variant": spec.recipe.get("variant") or None,
+                "command": spec.command,
+                "versions": spec.versions,
+            },
+            "intended_use": use,
+            "factors": _FACTORS,
+            "training_data": spec.data,
+            "metrics": {"note": _HELD_OUT, "figures": spec.metrics},
+            "decision": {
+                "ensemble_threshold": spec.ensemble_threshold,
+                "view_disagreement_max": spec.view_disagreement_max,
+            },
+            "reliability": reliability_facts(spec) or None,
+            "known_failure_modes": failure_modes(spec),
+        }
+    )
+    return card
+
+
+def reliability_facts(spec: BundleSpec) -> dict[str, Any]:
+    """Return what a bundle says of its calibration and referral, without what only programs need; {} when nothing.
+
+    The keys, as far as the bundle has them: ``calibration`` (method), ``coverage``, ``alpha`` (of the conformal sets),
+    ``held_out`` (studies it was fitted on), ``weights`` (of the scores in the combined one), and all tables of figures
+    (``metrics``).
+    """
+    table = spec.reliability or {}
+    facts = {key: table[key] for key in ("calibration", "coverage", "alpha", "held_out", "metrics") if key in table}
+    combined = table.get("combined")
+    if isinstance(combined, Mapping):
+        facts |= {key: combined[key] for key in ("weights", "fitted_on_errors") if key in combined}
+    return facts
+
+
+def _view_details(spec: BundleSpec, name: str) -> dict[str, Any]:
+    models = spec.views[name]
+    return {
+        "localizers": len(models.localizers),
+        "classifiers": len(models.classifiers),
+        "threshold": models.threshold,
+        "fold_disagreement_max": models.fold_disagreement_max,
+    }
+
+
+def _variant_text(spec: BundleSpec) -> str:
+    name, variant = spec.recipe.get("name", "unknown"), spec.recipe.get("variant")
+    return f"`{name}`, variant `{variant}`." if variant else f"`{name}`, as it stands in its file, without a variant."
+
+
+def _reliability_text(spec: BundleSpec) -> str:
+    facts = reliability_facts(spec)
+    if not facts:
+        return _NO_RELIABILITY
+    lines = []
+    if "calibration" in facts:
+        held_out = f", fitted on {facts['held_out']} held-out studies" if "held_out" in facts else ""
+        lines.append(f"Calibrated probabilities: {facts['calibration']}{held_out}.")
+    if "coverage" in facts:
+        lines.append(
+            f"Coverage: of studies like the held-out ones it answers {100 * facts['coverage']:g} % and refers the "
+            "others as too uncertain, unless the site chooses otherwise (`--coverage`)."
+        )
+    if "alpha" in facts:
+        lines.append(
+            f"Conformal sets: of each class, {100 * (1 - facts['alpha']):g} % of studies like the held-out ones have "
+            "their own class in the set."
+        )
+    if facts.get("weights"):
+        weights = ", ".join(f"{_title(key)} {value:.2f}" for key, value in facts["weights"].items() if value)
+        lines.append(f"Weights of the combined uncertainty: {weights or 'none'}.")
+    if facts.get("fitted_on_errors") is not None:
+        few = "with few, it is hardly more than noise"
+        lines.append(f"Wrong decisions it was fitted on: {facts['fitted_on_errors']}; {few}.")
+    table = _table(("figure", "value"), facts["metrics"]) if facts.get("metrics") else ""
+    return "\n\n".join(part for part in (_list(lines), table) if part)
+
+
+def _list(items: Sequence[str]) -> str:
+    return "\n".join(f"* {item}" for item in items)
 
 
 def _thresholds(spec: BundleSpec) -> str:

@@ -9,6 +9,7 @@ HASHES = "sha256.json"
 METADATA = "configs/metadata.json"
 INFERENCE = "configs/inference.json"
 CARD = "docs/README.md"
+CARD_JSON = "docs/model_card.json"
 LICENSE = "LICENSE"
 RELIABILITY = "models/reliability.safetensors"
 MODEL_SUFFIXES = (".onnx", ".safetensors")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fractureai import NOT_A_MEDICAL_DEVICE
 from fractureai.bundle.spec import BundleSpec, spec_to_json
+from fractureai.bundle.use import intended_use
 from fractureai.sites import Site
 
 MODEL_VERSION = "0.1.0"
@@ -37,7 +37,7 @@ def monai_metadata(spec: BundleSpec) -> dict[str, Any]:
         f"the probability of {site.positive_class} with an activation map.",
         "authors": "see docs/README.md",
         "copyright": "see LICENSE",
-        "intended_use": f"Research. {NOT_A_MEDICAL_DEVICE}",
+        "intended_use": intended_use(spec).purpose,
         "data_type": "DICOM projection radiographs" + (" (simulated)" if spec.data.get("simulated") else ""),
         "references": [_PAPER],
         "network_data_format": _network_data_format(spec, site),

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fractureai.bundle.card import model_card
+from fractureai.bundle.card import model_card, model_card_json
 from fractureai.bundle.layout import (
     CARD,
+    CARD_JSON,
     HASHES,
     INFERENCE,
     LICENSE,
@@ -120,6 +121,7 @@ def _fill(
     _write(folder / METADATA, _json(monai_metadata(spec)))
     _write(folder / INFERENCE, _json(monai_config))
     _write(folder / CARD, model_card(spec))
+    _write(folder / CARD_JSON, _json(model_card_json(spec)))
     _write(folder / LICENSE, license_text if license_text is not None else _default_license(spec))
     _write(folder / HASHES, _json({name: sha256(path) for name, path in sorted(bundle_files(folder).items())}))
 
