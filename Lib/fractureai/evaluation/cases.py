@@ -57,6 +57,9 @@ class CaseResult:
         cast, implant: on at least one radiograph; None when not recorded.
         age_years: None when unknown.
         sex: ``F``, ``M``, ``O`` or "".
+        calibrated: calibrated probability; None where the model has no calibration, or nothing could be read.
+        scores: key of `fractureai.reliability.SCORES` -> value, higher = trust less; only those that are defined.
+        uncertainty: the scores combined, 0..1; None as for ``calibrated``.
     """
 
     study: str
@@ -72,6 +75,9 @@ class CaseResult:
     implant: bool | None = None
     age_years: float | None = None
     sex: str = ""
+    calibrated: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    uncertainty: float | None = None
 
     @property
     def called(self) -> bool | None:

@@ -223,6 +223,9 @@ def _case(
         implant=_any(mark.implant for mark in marks),
         age_years=_first(row.age_years for row in rows),
         sex=_first(row.sex for row in rows) or "",
+        calibrated=prediction.calibrated_probability,
+        scores=prediction.scores,
+        uncertainty=prediction.uncertainty,
     )
 
 
