@@ -21,6 +21,7 @@ from fractureai.cli import (
     demo,
     desktop,
     evaluate,
+    explain,
     export,
     import_,
     phantom,
@@ -90,7 +91,22 @@ def _add(name: str, function: Callable[..., None], example: str, interrupted: st
     app.command(name, epilog=f"Example: {example}")(guarded)
 
 
-for _module in (phantom, import_, export, check, split, train, calibrate, evaluate, read, show, serve, demo, desktop):
+for _module in (
+    phantom,
+    import_,
+    export,
+    check,
+    split,
+    train,
+    calibrate,
+    evaluate,
+    read,
+    explain,
+    show,
+    serve,
+    demo,
+    desktop,
+):
     _add(_module.NAME, _module.run, _module.EXAMPLE, _module.INTERRUPTED)
 
 

@@ -184,7 +184,9 @@ def _explain(
         agreement=fold_agreement(reading.member_maps),
         chance_agreement=_chance(reading, other),
         maps=maps,
-        occlusion_correlation=math.nan if occlusion is None else _rank_correlation(occlusion, reading.activation_map),
+        occlusion_correlation=math.nan
+        if occlusion is None
+        else occlusion_correlation(occlusion, reading.activation_map),
         beyond=beyond,
     )
 
@@ -198,7 +200,11 @@ def _chance(reading: ViewPrediction, other: ViewPrediction | None) -> float:
     return cross_agreement(_upright(reading, own), _upright(other, its))
 
 
-def _rank_correlation(occlusion: Occlusion, heat: npt.NDArray[np.floating[Any]]) -> float:
+def occlusion_correlation(occlusion: Occlusion, heat: npt.NDArray[np.floating[Any]]) -> float:
+    """Return Spearman's correlation over the patches of the drop and the mean of a map under the patch.
+
+    nan where either is the same everywhere.
+    """
     from scipy.stats import spearmanr
 
     means = occlusion.patch_means(heat)
