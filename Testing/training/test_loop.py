@@ -1,6 +1,7 @@
 """The loop on small arrays: learning, resuming, limits."""
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -11,8 +12,9 @@ from fractureai.errors import RecipeError, TrainingError
 from fractureai.training.checkpoint import read_checkpoint
 from fractureai.training.classifier import ClassifierData, ClassifierTask
 from fractureai.training.device import choose_device
+from fractureai.training.execution import Execution, choose_execution
 from fractureai.training.localizer import LocalizerData, LocalizerTask, locate
-from fractureai.training.loop import fit_network
+from fractureai.training.loop import FitTarget, fit_network, training_batches
 from fractureai.training.memory import largest_fitting_batch, out_of_memory_error
 from fractureai.training.recipe import AugmentationRecipe, FitRecipe, NetworkRecipe, load_recipe
 
@@ -21,7 +23,7 @@ QUICK = load_recipe("quick")
 PLAIN = AugmentationRecipe(warp_probability=0.5, rotation_deg=10, shift=0.05, noise_probability=0.3)
 
 
-def localizer_task(fit, count=24, seed=1, augmentation=PLAIN):
+def localizer_task(fit, count=24, seed=1, augmentation=PLAIN, network=None):
     """Find the centre of a bright disc on a noisy background."""
     rng = np.random.default_rng(0)
     where = rng.uniform(0.3, 0.7, (count, 1, 2))
@@ -29,7 +31,7 @@ def localizer_task(fit, count=24, seed=1, augmentation=PLAIN):
     square = (rows - where[:, :1, 0, None]) ** 2 + (cols - where[:, :1, 1, None]) ** 2
     images = np.clip((square < 0.01) * 0.8 + rng.uniform(0, 0.2, (count, 64, 64)), 0, 1)
     data = LocalizerData((images * 65535).astype(np.uint16), where, np.full((count, 2), 100.0))
-    network = NetworkRecipe("hourglass", {"width": 16, "depth": 2, "dropout": 0.1})
+    network = NetworkRecipe("hourglass", network or {"width": 16, "depth": 2, "dropout": 0.1})
     recipe = dataclasses.replace(QUICK.localizer, input_px=64, network=network, fit=fit, augmentation=augmentation)
     indices = np.arange(count)
     return LocalizerTask(recipe, data, indices[: count - 6], indices[count - 6 :], seed), data
@@ -46,7 +48,12 @@ FIT = FitRecipe(
 )
 
 
-def fit(folder, recipe, stop_after=None, key="k"):
+def run_fit(task, data, recipe, folder, *, key="k", seed=7, on_epoch=lambda record, earlier: None, resident=None):
+    feed = data.feed(CPU, resident=resident)
+    return fit_network(task, recipe, feed, choose_execution(recipe, CPU), FitTarget(folder, key, seed), on_epoch)
+
+
+def fit(folder, recipe, stop_after=None, key="k", resident=None):
     """Fit; where asked, stop after some epochs as a kill between two epochs would."""
 
     class StopError(Exception):
@@ -59,9 +66,9 @@ def fit(folder, recipe, stop_after=None, key="k"):
         if record.epoch == stop_after and not earlier:
             raise StopError
 
-    task, _ = localizer_task(recipe)
+    task, data = localizer_task(recipe)
     try:
-        result = fit_network(task, recipe, folder, key, 7, CPU, on_epoch)
+        result = run_fit(task, data, recipe, folder, key=key, on_epoch=on_epoch, resident=resident)
     except StopError:
         return None, seen
     return result, seen
@@ -80,6 +87,72 @@ def test_resumed_training_ends_with_the_same_weights(tmp_path, schedule):
     losses = [[record.loss for record in result.history] for result in (whole, resumed)]
     assert losses[0] == losses[1]
     assert len(json.loads((tmp_path / "b" / "history.json").read_text())) == 4
+
+
+def test_where_the_data_lie_changes_nothing_but_the_record(tmp_path):
+    """In memory, and fetched ahead by a thread: the same weights to the last bit; both say how they were trained."""
+    results = [fit(tmp_path / str(resident), FIT, resident=resident)[0] for resident in (True, False)]
+    for one, other in zip(results[0].network.parameters(), results[1].network.parameters(), strict=True):
+        assert torch.equal(one, other)
+    records = [result.history[-1] for result in results]
+    assert records[0].how.endswith("not compiled, data in memory")
+    assert records[1].how.endswith("not compiled, data fetched ahead")
+    for record in records:
+        assert record.images_per_second > 0
+        assert 0 <= record.waiting < 1
+        assert 0 < record.augmenting < 1
+
+
+def test_a_recipe_is_compiled_only_where_that_pays_and_the_record_says_so():
+    execution = choose_execution(dataclasses.replace(FIT, compile=True), CPU)
+    assert not execution.compiled
+    assert "not compiled" in execution.describe()
+    assert "not compiled" not in dataclasses.replace(execution, compiled=True).describe()
+
+
+def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
+    """Traced and differentiated by the compiler, but run without generated code, which takes a minute to build."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    recipe = dataclasses.replace(FIT, epochs=1, amp=False, average_decay=0.0, optimizer="sgd", learning_rate=0.1)
+    results = []
+    for compiled in (False, True):
+        task, data = localizer_task(recipe)
+        target, execution = FitTarget(tmp_path / str(compiled), "k", 7), Execution(CPU, compiled=compiled)
+        results.append(fit_network(task, recipe, data.feed(CPU), execution, target, lambda record, earlier: None))
+    assert ", compiled," in results[1].history[0].how
+    for one, other in zip(results[0].network.parameters(), results[1].network.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_a_network_that_can_not_be_compiled_is_a_clear_error(tmp_path, monkeypatch):
+    def refuse(network, dynamic):
+        def call(image):
+            raise torch._dynamo.exc.TorchDynamoException("no compiler is installed\nand more lines")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    task, data = localizer_task(FIT)
+    with pytest.raises(TrainingError, match=r"no compiler is installed\); set compile = false"):
+        fit_network(
+            task, FIT, data.feed(CPU), Execution(CPU, compiled=True), FitTarget(tmp_path, "k", 7), lambda r, e: None
+        )
+
+
+def test_a_batch_too_small_for_batch_normalisation_waits_for_another_epoch():
+    order = np.arange(13)
+    assert [len(batch) for batch in training_batches(order, 6)] == [6, 6]
+    assert [len(batch) for batch in training_batches(order, 5)] == [5, 5, 3]
+    assert [len(batch) for batch in training_batches(order, 5, processes=2)] == [5, 5]
+    assert [len(batch) for batch in training_batches(order[:1], 6)] == [1]
+
+
+def test_one_sample_more_than_full_batches_trains(tmp_path):
+    """The hourglass shrinks to one pixel: a batch of one image has no variance there."""
+    recipe = dataclasses.replace(FIT, epochs=1)
+    task, data = localizer_task(recipe, count=19, network={"width": 16, "depth": 4, "dropout": 0.0})
+    assert len(task.training) % recipe.batch_size == 1
+    assert run_fit(task, data, recipe, tmp_path).history
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
@@ -102,8 +175,8 @@ def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path):
 def test_it_learns(tmp_path):
     recipe = dataclasses.replace(FIT, epochs=25, mixup_alpha=0.0)
     task, data = localizer_task(recipe)
-    result = fit_network(task, recipe, tmp_path, "k", 7, CPU, lambda record, earlier: None)
-    found = locate(result.network, data.images[task.validation], CPU, amp=False)
+    result = run_fit(task, data, recipe, tmp_path)
+    found = locate(result.network, data.feed(CPU), task.validation, Execution(CPU))
     errors = np.linalg.norm(found.landmarks - data.landmarks[task.validation], axis=-1)
     assert np.median(errors) < 0.04
     assert result.history[-1].validation_loss < result.history[0].validation_loss / 3
@@ -113,11 +186,12 @@ def test_early_stop_and_best(tmp_path):
     recipe = dataclasses.replace(
         FIT, epochs=30, early_stop_epochs=2, keep="best", learning_rate=0.05, average_decay=0.0, schedule="step"
     )
-    task, _ = localizer_task(recipe)
-    result = fit_network(task, recipe, tmp_path, "k", 7, CPU, lambda record, earlier: None)
+    task, data = localizer_task(recipe)
+    result = run_fit(task, data, recipe, tmp_path)
     losses = [record.validation_loss for record in result.history]
     assert len(losses) < 30
-    assert task.validate(result.network, CPU).loss == pytest.approx(min(losses), rel=1e-3)
+    best = task.validate(result.network, data.feed(CPU), choose_execution(recipe, CPU))
+    assert best.loss == pytest.approx(min(losses), rel=1e-3)
 
 
 def test_head_only_epochs_leave_the_backbone_alone(tmp_path):
@@ -132,7 +206,7 @@ def test_head_only_epochs_leave_the_backbone_alone(tmp_path):
     )
     task = ClassifierTask(recipe, data, np.arange(8), np.arange(8, 12), 1, 2, 1)
     before = {name: value.clone() for name, value in task.network.named_parameters()}
-    fit_network(task, fit_recipe, tmp_path, "k", 1, CPU, lambda record, earlier: None)
+    run_fit(task, data, fit_recipe, tmp_path)
     changed = {name for name, value in task.network.named_parameters() if not torch.equal(value, before[name])}
     assert changed
     assert all(name.startswith(("head", "region")) for name in changed)
@@ -144,11 +218,12 @@ def test_accumulation_steps_as_one_large_batch(tmp_path):
     networks = []
     for batch_size, accumulate in ((6, 1), (3, 2)):
         recipe = FitRecipe(epochs=1, batch_size=batch_size, accumulate=accumulate, learning_rate=0.01, amp=False)
-        task, _ = localizer_task(recipe, count=12, augmentation=AugmentationRecipe(0.0, 0.0))
+        still = AugmentationRecipe(flip_probability=0.0, warp_probability=0.0)
+        task, data = localizer_task(recipe, count=12, augmentation=still)
         task.network.eval()
         for module in task.network.modules():
             module.train = lambda mode=True, module=module: module  # batch statistics would differ by design
-        networks.append(fit_network(task, recipe, tmp_path / str(batch_size), "k", 7, CPU, lambda r, e: None).network)
+        networks.append(run_fit(task, data, recipe, tmp_path / str(batch_size)).network)
     for one, other in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-7, rtol=1e-4)
 
@@ -179,17 +254,17 @@ def test_out_of_memory_names_a_batch_that_fits():
 
 def test_real_memory_exhaustion_is_a_clear_error(tmp_path):
     recipe = dataclasses.replace(FIT, epochs=1)
-    task, _ = localizer_task(recipe)
+    task, data = localizer_task(recipe)
     loss = task.loss
 
-    def hungry(images, targets, mixed, share):
+    def hungry(network, images, targets, mixed, share):
         if len(images) > 2:
             torch.empty(2**62, dtype=torch.uint8)
-        return loss(images, targets, mixed, share)
+        return loss(network, images, targets, mixed, share)
 
     task.loss = hungry
     with pytest.raises(TrainingError, match=r"a batch_size of 1 fits"):
-        fit_network(task, recipe, tmp_path, "k", 7, CPU, lambda record, earlier: None)
+        run_fit(task, data, recipe, tmp_path)
 
 
 def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path):

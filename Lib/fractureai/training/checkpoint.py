@@ -14,7 +14,19 @@ from fractureai.errors import TrainingError
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """Figures of one epoch."""
+    """Figures of one epoch.
+
+    Attributes:
+        epoch: from 1.
+        loss: mean over the augmented training images.
+        validation_loss, metric: see `fractureai.training.task.Validation`.
+        learning_rate: at its end.
+        seconds: training and validation.
+        images_per_second: training images over the time of the training part; of all processes together.
+        waiting: share of the training part's time in which no batch was there; see `Stopwatch`.
+        augmenting: share of the training part's time that batches were augmented.
+        how: device, precision, and where the data lay.
+    """
 
     epoch: int
     loss: float
@@ -22,6 +34,10 @@ class EpochRecord:
     metric: float
     learning_rate: float
     seconds: float
+    images_per_second: float
+    waiting: float
+    augmenting: float
+    how: str
 
 
 @dataclass(frozen=True)

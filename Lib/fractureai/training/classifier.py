@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.transforms import Compose
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,9 +16,9 @@ from torch.nn import functional as F
 from fractureai.errors import RecipeError
 from fractureai.geometry import five_crop_corners
 from fractureai.networks.classifier import CLASSIFIERS, ClassifierOutput
-from fractureai.training.augmentation import change_values, draw_warps, value_transform, warp
-from fractureai.training.localizer import to_device
-from fractureai.training.loop import autocast
+from fractureai.training.augmentation import augment
+from fractureai.training.execution import Execution
+from fractureai.training.feed import Feed, Rows, images_of, in_batches, to_numpy
 from fractureai.training.recipe import ClassifierRecipe
 from fractureai.training.task import Batch, IntArray, Validation, build_network
 
@@ -42,6 +43,11 @@ class ClassifierData:
     masks_known: npt.NDArray[np.bool_]
     roi_px: int
 
+    def feed(self, device: torch.device, *, resident: bool | None = None) -> Feed:
+        """Return where batches of it come from; see `Feed`."""
+        names = ("images", "labels", "masks", "masks_known")
+        return Feed({name: getattr(self, name) for name in names}, device, resident=resident)
+
 
 class ClassifierTask:
     """The classifier of one view and fold; implements `fractureai.training.task.Task`."""
@@ -64,32 +70,37 @@ class ClassifierTask:
         self.network = build_network(CLASSIFIERS[recipe.network.name], recipe.network, classes, positive_class)
         self.training, self.validation = training, validation
         self._recipe, self._data, self._positive = recipe, data, positive_class
-        self._values: Compose = value_transform(recipe.augmentation)
 
     def head_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of the linear layer."""
         parameters: list[nn.Parameter] = self.network.head_parameters()  # type: ignore[operator]
         return parameters
 
-    def batch(self, indices: IntArray, seed: int, device: torch.device) -> Batch:
+    def unused_parameters(self) -> list[nn.Parameter]:
+        """Return those of the region loss where the recipe has none."""
+        unused: tuple[nn.Parameter, ...] = (self.network.region_scale, self.network.region_bias)  # type: ignore[assignment]
+        return [] if self._recipe.region_weight else list(unused)
+
+    def batch(self, rows: Rows, seed: int) -> Batch:
         """Return augmented windows, labels, region masks, and 1 for each known mask."""
-        images = to_device(self._data.images[indices], device)
-        masks = torch.from_numpy(self._data.masks[indices].astype(np.float32))[:, None].to(device)
-        size = self._recipe.window_px
-        jitter = (self._data.roi_px - size) / 2
-        matrices = draw_warps(self._recipe.augmentation, len(indices), jitter, size, seed)
-        warped = warp(images, matrices, size, None, masks)
-        assert warped.masks is not None
-        labels = torch.from_numpy(self._data.labels[indices]).to(device)
-        known = torch.from_numpy(self._data.masks_known[indices].astype(np.float32)).to(device)
-        values = change_values(warped.images, self._recipe.augmentation, self._values, seed)
-        return Batch(values, (labels, warped.masks, known))
+        images = images_of(rows["images"])
+        masks = rows["masks"][:, None].float()
+        size = self._recipe.train_px
+        jitter = max(self._data.roi_px - size, 0) / 2
+        changed = augment(images, self._recipe.augmentation, size, seed, masks=masks, window_jitter_px=jitter)
+        assert changed.masks is not None
+        return Batch(changed.images, (rows["labels"], changed.masks, rows["masks_known"].float()))
 
     def loss(
-        self, images: Tensor, targets: tuple[Tensor, ...], mixed: tuple[Tensor, ...] | None, share: float
+        self,
+        network: Callable[..., Any],
+        images: Tensor,
+        targets: tuple[Tensor, ...],
+        mixed: tuple[Tensor, ...] | None,
+        share: float | Tensor,
     ) -> Tensor:
         """Cross-entropy, plus the region loss where the recipe has one."""
-        output = self.network(images)
+        output = network(images)
         loss = self._target_loss(output, targets)
         return loss if mixed is None else share * loss + (1 - share) * self._target_loss(output, mixed)
 
@@ -101,11 +112,16 @@ class ClassifierTask:
             loss = loss + self._recipe.region_weight * _region_loss(logits, masks, known)
         return loss
 
-    def validate(self, network: nn.Module, device: torch.device) -> Validation:
-        """Return the cross-entropy and the AUROC on the validation samples."""
+    def validate(self, network: nn.Module, feed: Feed, execution: Execution) -> Validation:
+        """Return the cross-entropy and the AUROC on the validation samples.
+
+        Of the windows of a recipe's test-time augmentation only those in the centre are used: with all of them the
+        validation of an epoch would take about as long as its training.
+        """
         if len(self.validation) == 0:
             return Validation(float("nan"), float("nan"))
-        probabilities = classify(network, self._data, self.validation, self._recipe, device)
+        recipe = replace(self._recipe, crops="centre")
+        probabilities = classify(network, feed, self.validation, self._data.roi_px, recipe, execution)
         labels = self._data.labels[self.validation]
         loss = float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7)).mean())
         positive = labels == self._positive
@@ -116,17 +132,27 @@ class ClassifierTask:
 
 
 def classify(
-    network: nn.Module, data: ClassifierData, indices: IntArray, recipe: ClassifierRecipe, device: torch.device
+    network: nn.Module, feed: Feed, indices: IntArray, roi_px: int, recipe: ClassifierRecipe, execution: Execution
 ) -> npt.NDArray[np.float64]:
-    """Return (n, K) probabilities with the recipe's test-time augmentation (mean of softmax)."""
+    """Return (n, K) probabilities with the recipe's test-time augmentation (mean of softmax).
+
+    Each process of a training does its share.
+
+    Args:
+        network: a classifier on the device.
+        feed: its rows ``images`` are regions of interest with context.
+        indices: (n,) which.
+        roi_px: side of the region of interest in the middle of an image.
+        recipe: says which windows.
+        execution: how to compute.
+    """
+    mine = execution.ranks.share(indices)
     results = []
-    with torch.no_grad(), autocast(device, recipe.fit.amp):
-        for start in range(0, len(indices), _VALIDATION_BATCH):
-            images = to_device(data.images[indices[start : start + _VALIDATION_BATCH]], device)
-            views = inference_windows(images, data.roi_px, recipe)
-            probabilities = [torch.softmax(network(view).logits, dim=-1) for view in views]
-            results.append(torch.stack(probabilities).mean(dim=0).double().cpu().numpy())
-    return np.concatenate(results)
+    with torch.no_grad(), execution.autocast():
+        for rows in feed.batches(in_batches(mine, _VALIDATION_BATCH)):
+            windows = inference_windows(images_of(rows["images"]), roi_px, recipe)
+            results.append(torch.stack([torch.softmax(network(view).logits, dim=-1) for view in windows]).mean(dim=0))
+    return execution.ranks.gather(to_numpy(results))
 
 
 def inference_windows(images: Tensor, roi_px: int, recipe: ClassifierRecipe) -> list[Tensor]:

@@ -17,7 +17,9 @@ TRAINING_COLOUR, VALIDATION_COLOUR, METRIC_COLOUR = "#0072B2", "#D55E00", "#009E
 def log_epoch(writer: SummaryWriter, record: EpochRecord, metric_name: str) -> None:
     """Add one epoch to the TensorBoard log."""
     values = {"loss/training": record.loss, "loss/validation": record.validation_loss, metric_name: record.metric}
-    for name, value in {**values, "learning rate": record.learning_rate}.items():
+    values |= {"learning rate": record.learning_rate, "speed/images a second": record.images_per_second}
+    values |= {"speed/share waiting for data": record.waiting, "speed/share augmenting": record.augmenting}
+    for name, value in values.items():
         writer.add_scalar(name, value, record.epoch)
 
 

@@ -38,18 +38,22 @@ class LocalizerGraph(nn.Module):
 
 
 class ClassifierGraph(nn.Module):
-    """Classifier for export: image -> probability, activation_map, features."""
+    """Classifier for export: image -> probability, activation_map, features, logits."""
 
-    outputs = ("probability", "activation_map", "features")
+    outputs = ("probability", "activation_map", "features", "logits")
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (n, K) probabilities, (n, h, w) Grad-CAM of the positive class (>= 0, not scaled), (n, C) features."""
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return what inference needs.
+
+        These are (n, K) probabilities, the (n, h, w) Grad-CAM of the positive class (>= 0, not scaled), (n, C) pooled
+        features and (n, K) logits.
+        """
         output: ClassifierOutput = self.network(image)
-        return torch.softmax(output.logits, dim=-1), torch.relu(output.evidence), output.features
+        return torch.softmax(output.logits, dim=-1), torch.relu(output.evidence), output.features, output.logits
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
@@ -62,22 +66,6 @@ def save_weights(network: nn.Module, path: Path) -> None:
 def load_weights(network: nn.Module, path: Path) -> None:
     """Load the state of a network from safetensors; every tensor must be there."""
     network.load_state_dict(load_file(path))
-
-
-def load_matching_weights(network: nn.Module, path: Path) -> int:
-    """Load those tensors of a safetensors file whose name and shape the network has; return their number.
-
-    Raises:
-        TrainingError: there is no such file, or nothing in it matches.
-    """
-    if not path.is_file():
-        raise TrainingError(f"{path}: the file of initial weights does not exist.")
-    own = network.state_dict()
-    given = {name: value for name, value in load_file(path).items() if name in own and own[name].shape == value.shape}
-    if not given:
-        raise TrainingError(f"{path}: none of its tensors fits the network; check that it was made for this one.")
-    network.load_state_dict({**own, **given})
-    return len(given)
 
 
 def export_onnx(graph: LocalizerGraph | ClassifierGraph, size_px: int, path: Path) -> None:

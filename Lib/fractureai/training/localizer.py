@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.transforms import Compose
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fractureai.networks.hourglass import HourglassLocalizer, LandmarkOutput, cell_centres, heatmap_spread
-from fractureai.training.augmentation import change_values, draw_warps, value_transform, warp
-from fractureai.training.loop import autocast
+from fractureai.errors import RecipeError
+from fractureai.networks.hourglass import LandmarkOutput, cell_centres, heatmap_spread
+from fractureai.networks.localizers import LOCALIZERS
+from fractureai.training.augmentation import augment
+from fractureai.training.execution import Execution
+from fractureai.training.feed import Feed, Rows, images_of, in_batches, to_numpy
 from fractureai.training.recipe import LocalizerRecipe
 from fractureai.training.task import Batch, IntArray, Validation, build_network
 
@@ -35,6 +39,10 @@ class LocalizerData:
     landmarks: npt.NDArray[np.float64]
     pixel_mm: npt.NDArray[np.float64]
 
+    def feed(self, device: torch.device, *, resident: bool | None = None) -> Feed:
+        """Return where batches of it come from; see `Feed`."""
+        return Feed({"images": self.images, "landmarks": self.landmarks}, device, resident=resident)
+
 
 @dataclass(frozen=True)
 class Located:
@@ -53,31 +61,41 @@ class LocalizerTask:
         self, recipe: LocalizerRecipe, data: LocalizerData, training: IntArray, validation: IntArray, seed: int
     ) -> None:
         torch.manual_seed(seed)
-        self.network = build_network(HourglassLocalizer, recipe.network, data.landmarks.shape[1])
+        if recipe.network.name not in LOCALIZERS:
+            raise RecipeError(f"There is no localizer {recipe.network.name}; known are {', '.join(LOCALIZERS)}.")
+        self.network = build_network(LOCALIZERS[recipe.network.name], recipe.network, data.landmarks.shape[1])
         self.training, self.validation = training, validation
         self._recipe, self._data = recipe, data
-        self._values: Compose = value_transform(recipe.augmentation)
 
     def head_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of the head."""
         return list(self.network.head.parameters())  # type: ignore[union-attr]
 
-    def batch(self, indices: IntArray, seed: int, device: torch.device) -> Batch:
+    def unused_parameters(self) -> list[nn.Parameter]:
+        """Return nothing: the loss depends on all of them."""
+        return []
+
+    def batch(self, rows: Rows, seed: int) -> Batch:
         """Return augmented images, landmarks in [0, 1], and 1 for each landmark that is on the image."""
-        images = to_device(self._data.images[indices], device)
+        images = images_of(rows["images"])
         size = self._recipe.input_px
-        points = torch.from_numpy(self._data.landmarks[indices] * size - 0.5)
-        warped = warp(images, draw_warps(self._recipe.augmentation, len(indices), 0.0, size, seed), size, points, None)
-        assert warped.points is not None
-        landmarks = ((warped.points + 0.5) / size).to(device=device, dtype=torch.float32)
+        points = rows["landmarks"] * size - 0.5
+        changed = augment(images, self._recipe.augmentation, size, seed, points=points)
+        assert changed.points is not None
+        landmarks = ((changed.points + 0.5) / size).float()
         visible = ((landmarks >= 0) & (landmarks <= 1)).all(dim=-1).float()
-        return Batch(change_values(warped.images, self._recipe.augmentation, self._values, seed), (landmarks, visible))
+        return Batch(changed.images, (landmarks, visible))
 
     def loss(
-        self, images: Tensor, targets: tuple[Tensor, ...], mixed: tuple[Tensor, ...] | None, share: float
+        self,
+        network: Callable[..., Any],
+        images: Tensor,
+        targets: tuple[Tensor, ...],
+        mixed: tuple[Tensor, ...] | None,
+        share: float | Tensor,
     ) -> Tensor:
         """Mean squared error of the coordinates, plus the heat map loss where the recipe has one."""
-        output = self.network(images)
+        output = network(images)
         loss = self._target_loss(output, targets)
         return loss if mixed is None else share * loss + (1 - share) * self._target_loss(output, mixed)
 
@@ -90,31 +108,28 @@ class LocalizerTask:
             loss = loss + self._recipe.heatmap_weight * (divergence * visible).sum() / count
         return loss
 
-    def validate(self, network: nn.Module, device: torch.device) -> Validation:
+    def validate(self, network: nn.Module, feed: Feed, execution: Execution) -> Validation:
         """Return the mean squared error and the median distance in millimetres."""
         if len(self.validation) == 0:
             return Validation(float("nan"), float("nan"))
-        located = locate(network, self._data.images[self.validation], device, amp=self._recipe.fit.amp)
+        located = locate(network, feed, self.validation, execution)
         difference = located.landmarks - self._data.landmarks[self.validation]
         errors_mm = np.linalg.norm(difference * self._data.pixel_mm[self.validation][:, None], axis=-1)
         known = errors_mm[np.isfinite(errors_mm)]
         return Validation(float((difference**2).mean()), float(np.median(known)) if known.size else float("nan"))
 
 
-def locate(network: nn.Module, images: npt.NDArray[np.uint16], device: torch.device, *, amp: bool) -> Located:
-    """Run a localizer over (n, S, S) uint16 images, without augmentation."""
-    landmarks, spreads = [], []
-    with torch.no_grad(), autocast(device, amp):
-        for start in range(0, len(images), _VALIDATION_BATCH):
-            output: LandmarkOutput = network(to_device(images[start : start + _VALIDATION_BATCH], device))
-            landmarks.append(output.landmarks.double().cpu().numpy())
-            spreads.append(heatmap_spread(output.heatmaps, output.landmarks).double().cpu().numpy())
-    return Located(np.concatenate(landmarks), np.concatenate(spreads))
-
-
-def to_device(images: npt.NDArray[np.uint16], device: torch.device) -> Tensor:
-    """Return (n, 1, S, S) float32 in [0, 1] for (n, S, S) uint16."""
-    return torch.from_numpy(np.asarray(images, dtype=np.float32) / np.float32(65535))[:, None].to(device)
+def locate(network: nn.Module, feed: Feed, indices: IntArray, execution: Execution) -> Located:
+    """Run a localizer over images of a feed (rows ``images``), without augmentation; each process does its share."""
+    mine = execution.ranks.share(indices)
+    results = []
+    with torch.no_grad(), execution.autocast():
+        for rows in feed.batches(in_batches(mine, _VALIDATION_BATCH)):
+            output: LandmarkOutput = network(images_of(rows["images"]))
+            spread = heatmap_spread(output.heatmaps, output.landmarks)
+            results.append(torch.cat([output.landmarks, spread[..., None]], dim=-1))
+    found = execution.ranks.gather(to_numpy(results))
+    return Located(found[..., :2], found[..., 2])
 
 
 def _divergence_from_gaussian(heatmaps: Tensor, landmarks: Tensor, sigma_px: float) -> Tensor:

@@ -13,22 +13,27 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import nn
 
 from fractureai.errors import TrainingError
-from fractureai.training.checkpoint import Checkpoint, EpochRecord, read_checkpoint, write_checkpoint
-from fractureai.training.device import supports_fast_bfloat16
-from fractureai.training.memory import is_out_of_memory, largest_fitting_batch, out_of_memory_error
+from fractureai.training.checkpoint import EpochRecord, read_checkpoint, write_checkpoint
+from fractureai.training.execution import Execution
+from fractureai.training.feed import Feed
+from fractureai.training.ranks import Ranks
 from fractureai.training.recipe import FitRecipe
-from fractureai.training.task import Task
+from fractureai.training.state import TrainingState
+from fractureai.training.step import Stepper
+from fractureai.training.stopwatch import Stopwatch
+from fractureai.training.task import IntArray, Task
 
 EpochCallback = Callable[[EpochRecord, bool], None]
 """Receives each epoch's record, and whether it was done by an earlier run."""
+
+_SMALLEST_SHARE = 2
+"""Images a process needs for batch normalisation."""
 
 
 @dataclass(frozen=True)
@@ -39,173 +44,153 @@ class FitResult:
     history: tuple[EpochRecord, ...]
 
 
-class _State:
-    """Network, optimizer and schedule of a run: what a checkpoint holds."""
+@dataclass(frozen=True)
+class FitTarget:
+    """What a fit is to continue, and where.
 
-    def __init__(self, task: Task, fit: FitRecipe, device: torch.device) -> None:
-        self.network = task.network.to(device)
-        if device.type != "mps":
-            self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = (
-            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(fit.average_decay), use_buffers=True)  # type: ignore[no-untyped-call]
-            if fit.average_decay
-            else None
-        )
-        self.optimizer = _optimizer(fit, self.network)
-        steps = math.ceil(len(task.training) / fit.batch_size / fit.accumulate)
-        self.schedule = _schedule(fit, self.optimizer, steps)
-        self.best: dict[str, Any] | None = None
-        self.best_loss = math.inf
-        self.history: tuple[EpochRecord, ...] = ()
+    Attributes:
+        folder: receives ``checkpoint.pt`` and ``history.json`` after every epoch.
+        key: identifies recipe, data and seed; see `read_checkpoint`.
+        seed: of everything random.
+    """
 
-    @property
-    def validated(self) -> nn.Module:
-        """The network that is validated and kept."""
-        return self.average.module if self.average is not None else self.network
-
-    def checkpoint(self, key: str) -> Checkpoint:
-        average = self.average.state_dict() if self.average is not None else None
-        return Checkpoint(
-            key, len(self.history), self.network.state_dict(), average, self.optimizer.state_dict(),
-            self.schedule.state_dict(), self.best, self.best_loss, self.history,
-        )  # fmt: skip
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        self.network.load_state_dict(checkpoint.network)
-        if self.average is not None and checkpoint.average is not None:
-            self.average.load_state_dict(checkpoint.average)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
-        self.schedule.load_state_dict(checkpoint.schedule)
-        self.best, self.best_loss, self.history = checkpoint.best, checkpoint.best_loss, checkpoint.history
+    folder: Path
+    key: str
+    seed: int
 
 
 def fit_network(
-    task: Task, fit: FitRecipe, folder: Path, key: str, seed: int, device: torch.device, on_epoch: EpochCallback
+    task: Task, fit: FitRecipe, feed: Feed, execution: Execution, target: FitTarget, on_epoch: EpochCallback
 ) -> FitResult:
-    """Fit a task's network, continuing from ``folder/checkpoint.pt`` where there is one.
+    """Fit a task's network, continuing from ``checkpoint.pt`` where there is one.
+
+    Where several processes train, each computes its part of every batch (`FitRecipe.batch_size` counts all parts) and
+    the gradients are averaged; the first process writes the files.
 
     Args:
         task: the stage.
         fit: how.
-        folder: receives ``checkpoint.pt`` and ``history.json`` after every epoch.
-        key: identifies recipe, data and seed; see `read_checkpoint`.
-        seed: of everything random.
-        device: where to compute.
+        feed: the task's data.
+        execution: device, precision, processes.
+        target: files and seed.
         on_epoch: called after every epoch, also for those an earlier run did.
 
     Raises:
-        TrainingError: there are no training samples, memory ran out, the loss is not finite, or the checkpoint belongs
-            to another training.
+        TrainingError: there are no training samples, memory ran out, the loss is not finite, the batch is too small for
+            so many processes, or the checkpoint belongs to another training.
     """
+    ranks = execution.ranks
     if len(task.training) == 0:
         raise TrainingError(
-            f"{folder.name}: there is no training sample; annotate more radiographs or check the splits."
+            f"{target.folder.name}: there is no training sample; annotate more radiographs or check the splits."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "checkpoint.pt"
-    earlier = read_checkpoint(path, key)
-    state = _State(task, fit, device)
+    if ranks.size > 1 and min(fit.batch_size, len(task.training)) < _SMALLEST_SHARE * ranks.size:
+        raise TrainingError(
+            f"batch_size = {fit.batch_size} with {len(task.training)} training samples is too small for {ranks.size} "
+            f"processes; both must be at least {_SMALLEST_SHARE * ranks.size}."
+        )
+    path = target.folder / "checkpoint.pt"
+    ranks.in_turn(lambda: target.folder.mkdir(parents=True, exist_ok=True))
+    earlier = read_checkpoint(path, target.key)
+    steps = math.ceil(len(training_batches(task.training, fit.batch_size, ranks.size)) / fit.accumulate)
+    state = TrainingState(task.network, fit, steps, execution)
     if earlier is not None:
         state.restore(earlier)
         for record in state.history:
             on_epoch(record, True)
+    stepper = Stepper(task, fit, state, execution)
     while len(state.history) < fit.epochs and not _stalled(state.history, fit.early_stop_epochs):
-        record = _epoch(task, fit, state, seed, device)
-        state.history += (record,)
-        if not record.validation_loss >= state.best_loss:
-            state.best_loss = record.validation_loss
-            state.best = {name: value.detach().clone() for name, value in state.validated.state_dict().items()}
-        write_checkpoint(path, state.checkpoint(key))
-        (folder / "history.json").write_text(json.dumps([asdict(r) for r in state.history], indent=1), encoding="utf-8")
+        record = ranks.agree(_epoch(task, fit, feed, state, stepper, target.seed))
+        state.add(record)
+        if ranks.first:
+            write_checkpoint(path, state.checkpoint(target.key))
+            _write_history(target.folder / "history.json", state.history)
         on_epoch(record, False)
-    network = state.validated
-    if fit.keep == "best" and state.best is not None:
-        network.load_state_dict(state.best)
-    return FitResult(network.cpu().eval(), state.history)
+    return FitResult(state.result(best=fit.keep == "best"), state.history)
 
 
-def _epoch(task: Task, fit: FitRecipe, state: _State, seed: int, device: torch.device) -> EpochRecord:
+def training_batches(order: IntArray, batch_size: int, processes: int = 1) -> list[IntArray]:
+    """Cut the samples of an epoch into batches.
+
+    A last batch too small for batch normalisation (fewer than two images a process) is left for another epoch, which
+    has another order.
+    """
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    return batches[:-1] if len(batches) > 1 and len(batches[-1]) < _SMALLEST_SHARE * processes else batches
+
+
+def _write_history(path: Path, history: tuple[EpochRecord, ...]) -> None:
+    path.write_text(json.dumps([asdict(record) for record in history], indent=1), encoding="utf-8")
+
+
+def _epoch(task: Task, fit: FitRecipe, feed: Feed, state: TrainingState, stepper: Stepper, seed: int) -> EpochRecord:
     start = time.monotonic()
-    epoch = len(state.history)
-    torch.manual_seed(_mix(seed, epoch))
+    epoch, ranks = len(state.history), stepper.execution.ranks
+    torch.manual_seed(_mix(seed, epoch) + ranks.rank)
     rng = np.random.default_rng((seed, epoch))
+    watch = Stopwatch(feed.device)
     with _trainable(task, head_only=epoch < fit.head_only_epochs):
-        loss = _train_epoch(task, fit, state, rng, device)
+        loss, count = _train_epoch(task, fit, feed, state, stepper, rng, watch)
+    spent = watch.seconds()
     if fit.schedule == "step":
         state.schedule.step()
     if not math.isfinite(loss):
         raise TrainingError(f"The loss became {loss} in epoch {epoch + 1}; lower the learning rate or turn amp off.")
-    validated = task.validate(state.validated.eval(), device)
-    rate = float(state.optimizer.param_groups[0]["lr"])
-    return EpochRecord(epoch + 1, loss, validated.loss, validated.metric, rate, time.monotonic() - start)
-
-
-def _train_epoch(task: Task, fit: FitRecipe, state: _State, rng: np.random.Generator, device: torch.device) -> float:
-    state.network.train()
-    order = rng.permutation(task.training)
-    total = 0.0
-    starts = range(0, len(order), fit.batch_size)
-    for number, start in enumerate(starts, start=1):
-        indices = order[start : start + fit.batch_size]
-        loss = _guarded_step(task, fit, indices, rng, device)
-        total += loss * len(indices)
-        if number % fit.accumulate == 0 or number == len(starts):
-            state.optimizer.step()
-            state.optimizer.zero_grad(set_to_none=True)
-            if state.average is not None:
-                state.average.update_parameters(state.network)
-            if fit.schedule == "one_cycle":
-                state.schedule.step()
-    return total / len(order)
-
-
-def _guarded_step(task: Task, fit: FitRecipe, indices: Any, rng: np.random.Generator, device: torch.device) -> float:
-    seed = int(rng.integers(2**63))
-    share = float(rng.beta(fit.mixup_alpha, fit.mixup_alpha)) if fit.mixup_alpha else 1.0
-    try:
-        return _step(task, fit, indices, seed, share, device)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-    fitting = largest_fitting_batch(
-        lambda size: _discard(_step(task, fit, indices[:size], seed, share, device)), len(indices)
+    state.share_statistics(ranks)
+    validated = task.validate(state.validated.eval(), feed, stepper.execution)
+    rate, seconds = float(state.optimizer.param_groups[0]["lr"]), sum(spent.values())
+    return EpochRecord(
+        epoch + 1,
+        loss,
+        validated.loss,
+        validated.metric,
+        rate,
+        time.monotonic() - start,
+        images_per_second=count / seconds,
+        waiting=spent.get("wait", 0.0) / seconds,
+        augmenting=spent.get("augment", 0.0) / seconds,
+        how=f"{stepper.execution.describe()}, {feed.describe()}",
     )
-    raise out_of_memory_error(device, len(indices), fitting)
 
 
-def _discard(_: float) -> None:
-    return None
+def _train_epoch(
+    task: Task,
+    fit: FitRecipe,
+    feed: Feed,
+    state: TrainingState,
+    stepper: Stepper,
+    rng: np.random.Generator,
+    watch: Stopwatch,
+) -> tuple[float, int]:
+    """Train one epoch; return the mean loss and the number of images."""
+    ranks = stepper.execution.ranks
+    state.network.train()
+    batches = training_batches(rng.permutation(task.training), fit.batch_size, ranks.size)
+    losses = []
+    for number, rows in enumerate(feed.batches([ranks.share(batch) for batch in batches]), start=1):
+        watch.mark("wait")
+        complete = number % fit.accumulate == 0 or number == len(batches)
+        loss = stepper.step(rows, len(batches[number - 1]), rng, watch, complete=complete)
+        losses.append(loss)
+        if complete:
+            state.update(fit)
+        watch.mark("compute")
+    # The losses are fetched once, so that no step waits for the one before it.
+    each = torch.stack(losses).cpu().double().numpy()
+    sizes = [len(batch) for batch in batches]
+    return float(np.average(_mean_over_ranks(each, ranks), weights=sizes)), sum(sizes)
 
 
-def _step(task: Task, fit: FitRecipe, indices: Any, seed: int, share: float, device: torch.device) -> float:
-    """Accumulate the gradient of one batch."""
-    batch = task.batch(indices, seed, device)
-    images, mixed = batch.images, None
-    if share < 1:
-        partner = torch.from_numpy(np.random.default_rng(seed).permutation(len(indices))).to(device)
-        images = share * images + (1 - share) * images[partner]
-        mixed = tuple(target[partner] for target in batch.targets)
-    if device.type != "mps":
-        images = images.contiguous(memory_format=torch.channels_last)
-    with autocast(device, fit.amp):
-        loss: Tensor = task.loss(images, batch.targets, mixed, share)
-    (loss / fit.accumulate).backward()  # type: ignore[no-untyped-call]
-    return float(loss.detach())
-
-
-def autocast(device: torch.device, wanted: bool) -> contextlib.AbstractContextManager[Any]:
-    """Return bfloat16 autocast where it is wanted and the device is fast at it, else a context that does nothing."""
-    enabled = wanted and supports_fast_bfloat16(device)
-    return torch.autocast(device.type, torch.bfloat16) if enabled else contextlib.nullcontext()
+def _mean_over_ranks(losses: np.ndarray, ranks: Ranks) -> np.ndarray:
+    return np.asarray(ranks.gather(losses[None]).mean(axis=0))
 
 
 @contextlib.contextmanager
 def _trainable(task: Task, *, head_only: bool) -> Iterator[None]:
-    if not head_only:
-        yield
-        return
-    head = {id(parameter) for parameter in task.head_parameters()}
-    frozen = [parameter for parameter in task.network.parameters() if id(parameter) not in head]
+    kept = task.head_parameters() if head_only else list(task.network.parameters())
+    unused = {id(parameter) for parameter in task.unused_parameters()}
+    trained = {id(parameter) for parameter in kept} - unused
+    frozen = [parameter for parameter in task.network.parameters() if id(parameter) not in trained]
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:
@@ -213,25 +198,6 @@ def _trainable(task: Task, *, head_only: bool) -> Iterator[None]:
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
-
-
-def _optimizer(fit: FitRecipe, network: nn.Module) -> torch.optim.Optimizer:
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    if fit.optimizer == "sgd":  # the paper decays every parameter
-        return torch.optim.SGD(
-            [*matrices, *others], lr=fit.learning_rate, momentum=fit.momentum, weight_decay=fit.weight_decay
-        )
-    groups = [{"params": matrices, "weight_decay": fit.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=fit.learning_rate)
-
-
-def _schedule(fit: FitRecipe, optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    if fit.schedule == "step":
-        return torch.optim.lr_scheduler.MultiStepLR(optimizer, list(fit.milestones), fit.gamma)
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=fit.learning_rate, total_steps=steps * fit.epochs + 1, pct_start=0.15, cycle_momentum=False
-    )
 
 
 def _stalled(history: tuple[EpochRecord, ...], patience: int) -> bool:

@@ -20,6 +20,8 @@ class TrainingProgress:
         epoch, epochs: of the current fit; 0 outside a fit.
         loss, validation_loss, metric: of the last epoch; None outside a fit.
         metric_name: what ``metric`` is.
+        images_per_second, waiting: training images a second and share of the time without data, of the last epoch; None
+            outside a fit.
     """
 
     text: str
@@ -31,6 +33,8 @@ class TrainingProgress:
     validation_loss: float | None = None
     metric: float | None = None
     metric_name: str = ""
+    images_per_second: float | None = None
+    waiting: float | None = None
 
 
 class Clock:

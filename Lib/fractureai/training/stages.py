@@ -1,72 +1,31 @@
-"""One view: cache, localizer folds, regions, classifier folds."""
+"""One view: cache, localizers, regions of interest, classifiers."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
 from fractureai.dataset import Dataset
 from fractureai.errors import FractureAIError, TrainingError
 from fractureai.geometry import crop_roi, resize
 from fractureai.radiograph import normalise
-from fractureai.sites import Site, ViewProfile
+from fractureai.sites import ViewProfile
 from fractureai.training.cache import Cache, CacheItem, Facts, fill_cache
-from fractureai.training.checkpoint import EpochRecord
 from fractureai.training.classifier import ClassifierData, ClassifierTask, classify
-from fractureai.training.curves import log_epoch, write_curve_png
-from fractureai.training.export import (
-    ClassifierGraph,
-    LocalizerGraph,
-    export_onnx,
-    load_matching_weights,
-    load_weights,
-    save_weights,
-)
+from fractureai.training.export import ClassifierGraph, LocalizerGraph
+from fractureai.training.feed import Feed
+from fractureai.training.fitting import CLASSIFIER, LOCALIZER, Run, Stage, TrainedStage, train_stage
 from fractureai.training.localizer import LocalizerData, LocalizerTask, Located, locate
-from fractureai.training.loop import fit_network
-from fractureai.training.progress import Clock, TrainingProgress
-from fractureai.training.recipe import FitRecipe, NetworkRecipe, Recipe, recipe_to_table
 from fractureai.training.regions import region_mask, region_of_interest, with_context
-from fractureai.training.samples import Sample, fold_of, has_all_landmarks, has_label
+from fractureai.training.samples import Sample, has_all_landmarks, has_label
 from fractureai.training.task import IntArray, Task
-
-
-@dataclass(frozen=True)
-class Run:
-    """What all stages of a training share."""
-
-    dataset: Dataset
-    site: Site
-    recipe: Recipe
-    out: Path
-    device: torch.device
-    clock: Clock
-
-
-@dataclass(frozen=True)
-class TrainedStage:
-    """The networks of one stage and view.
-
-    Attributes:
-        folders: one a fold, each with ``weights.safetensors`` and ``model.onnx``.
-        networks: one a fold, in evaluation mode on the CPU.
-        validation: one a fold: indices of the samples it did not see.
-    """
-
-    folders: tuple[Path, ...]
-    networks: tuple[nn.Module, ...]
-    validation: tuple[IntArray, ...]
 
 
 @dataclass(frozen=True)
@@ -99,18 +58,21 @@ def train_view(run: Run, view: ViewProfile, samples: Sequence[Sample]) -> Traine
     """
     by_id = {sample.row.id: sample for sample in samples}
     run.clock.text(f"{view.name}: preparing {len(samples)} images")
-    whole = _whole_image_cache(run, view, samples)
+    whole = run.ranks.in_turn(lambda: _whole_image_cache(run, view, samples))
     cached = [by_id[id_] for id_ in whole.ids]
     data, indices = _localizer_data(whole, cached, view)
-    localizer = _train_localizer(run, view, data, [cached[i] for i in indices], whole)
-    located = _held_out_landmarks(localizer, data, run)
+    feed = data.feed(run.device, resident=run.resident)
+    localizer = _train_localizer(run, view, data, feed, [cached[i] for i in indices], whole)
+    located = _held_out_landmarks(localizer, data, feed, run)
+    del feed  # its memory is needed by the next
     run.clock.text(f"{view.name}: cutting the regions of interest")
     everywhere = _locate_with_all(localizer, whole, run)
-    regions = _region_cache(run, view, cached, everywhere, whole)
-    classifier_data, chosen = _classifier_data(run, view, regions, by_id, dict(zip(whole.ids, everywhere, strict=True)))
-    classifier = _train_classifier(run, view, classifier_data, chosen, regions)
-    held_out = np.concatenate(classifier.validation)
-    probabilities = _held_out_probabilities(classifier, classifier_data, run)
+    regions = run.ranks.in_turn(lambda: _region_cache(run, view, cached, everywhere, whole))
+    places = dict(zip(whole.ids, everywhere, strict=True))
+    classifier_data, chosen = _classifier_data(run, view, regions, by_id, places)
+    feed = classifier_data.feed(run.device, resident=run.resident)
+    classifier = _train_classifier(run, view, classifier_data, feed, chosen, regions)
+    held_out, probabilities = _held_out_probabilities(classifier, classifier_data, feed, run)
     positive = run.site.classes.index(run.site.positive_class)
     labels = (classifier_data.labels[held_out] == positive).astype(np.int64)
     return TrainedView(
@@ -207,23 +169,23 @@ def _classifier_data(
 
 
 def _train_localizer(
-    run: Run, view: ViewProfile, data: LocalizerData, samples: Sequence[Sample], whole: Cache
+    run: Run, view: ViewProfile, data: LocalizerData, feed: Feed, samples: Sequence[Sample], whole: Cache
 ) -> TrainedStage:
-    mean, std = whole.mean_and_std()
+    recipe = run.recipe.localizer
 
     def make_task(training: IntArray, validation: IntArray, seed: int) -> Task:
-        return LocalizerTask(run.recipe.localizer, data, training, validation, seed)
+        return LocalizerTask(recipe, data, training, validation, seed)
 
     content = f"{whole.key} {hashlib.sha256(data.landmarks.tobytes()).hexdigest()}"
-    stage = _Stage("localizer", run.recipe.localizer.network, run.recipe.localizer.fit, make_task, content, (mean, std))
-    trained = _train_folds(run, view, stage, samples)
-    for folder, network in zip(trained.folders, trained.networks, strict=True):
-        _export_once(LocalizerGraph(network), run.recipe.localizer.input_px, folder)
-    return trained
+    stage = Stage(
+        LOCALIZER, recipe.network, recipe.fit, make_task, LocalizerGraph, recipe.input_px, feed, content,
+        whole.mean_and_std(),
+    )  # fmt: skip
+    return train_stage(run, view, stage, samples)
 
 
 def _train_classifier(
-    run: Run, view: ViewProfile, data: ClassifierData, samples: Sequence[Sample], regions: Cache
+    run: Run, view: ViewProfile, data: ClassifierData, feed: Feed, samples: Sequence[Sample], regions: Cache
 ) -> TrainedStage:
     recipe, classes = run.recipe.classifier, run.site.classes
     positive = classes.index(run.site.positive_class)
@@ -232,126 +194,55 @@ def _train_classifier(
         return ClassifierTask(recipe, data, training, validation, seed, len(classes), positive)
 
     marks = hashlib.sha256(data.labels.tobytes() + np.packbits(data.masks).tobytes()).hexdigest()
-    stage = _Stage(
-        "classifier", recipe.network, recipe.fit, make_task, f"{regions.key} {marks}", regions.mean_and_std()
-    )
-    trained = _train_folds(run, view, stage, samples)
-    for folder, network in zip(trained.folders, trained.networks, strict=True):
-        _export_once(ClassifierGraph(network), recipe.window_px, folder)
-    return trained
+    stage = Stage(
+        CLASSIFIER, recipe.network, recipe.fit, make_task, ClassifierGraph, recipe.window_px, feed,
+        f"{regions.key} {marks}", regions.mean_and_std(),
+    )  # fmt: skip
+    return train_stage(run, view, stage, samples)
 
 
-@dataclass(frozen=True)
-class _Stage:
-    name: str
-    network: NetworkRecipe
-    fit: FitRecipe
-    make_task: Callable[[IntArray, IntArray, int], Task]
-    content: str
-    standardization: tuple[float, float]
-
-
-def _train_folds(run: Run, view: ViewProfile, stage: _Stage, samples: Sequence[Sample]) -> TrainedStage:
-    held_out = np.array([fold_of(sample, run.recipe.folds) for sample in samples])
-    folders, networks, validations = [], [], []
-    for fold in range(run.recipe.folds):
-        training, validation = np.flatnonzero(held_out != fold), np.flatnonzero(held_out == fold)
-        folder = run.out / "runs" / view.name / f"{stage.name}_{fold}"
-        networks.append(_train_fold(run, view, stage, fold, folder, training, validation))
-        folders.append(folder)
-        validations.append(validation)
-    return TrainedStage(tuple(folders), tuple(networks), tuple(validations))
-
-
-def _train_fold(
-    run: Run, view: ViewProfile, stage: _Stage, fold: int, folder: Path, training: IntArray, validation: IntArray
-) -> nn.Module:
-    seed = _seed(run.recipe.seed, view.name, stage.name, fold)
-    task = stage.make_task(training, validation, seed)
-    task.network.standardize_by(*stage.standardization)  # type: ignore[operator]
-    if stage.network.weights:
-        load_matching_weights(task.network, Path(stage.network.weights))
-    key = _key(run, stage, seed, training, validation)
-    done = folder / "done.json"
-    units = float(stage.fit.epochs * len(training))
-    if done.is_file() and json.loads(done.read_text(encoding="utf-8")) == {"key": key}:
-        load_weights(task.network, folder / "weights.safetensors")
-        run.clock.skip(units)
-        return task.network.eval()
-    title = f"{view.name} {stage.name}" + (f", fold {fold + 1} of {run.recipe.folds}" if run.recipe.folds > 1 else "")
-    with SummaryWriter(str(folder / "tensorboard")) as writer:
-
-        def on_epoch(record: EpochRecord, earlier: bool) -> None:
-            _report(run.clock, record, stage, len(training), title, task.metric_name, earlier=earlier)
-            if not earlier:
-                log_epoch(writer, record, task.metric_name)
-
-        result = fit_network(task, stage.fit, folder, key, seed, run.device, on_epoch)
-    run.clock.skip(units * (1 - len(result.history) / stage.fit.epochs))
-    write_curve_png(folder / "curve.png", result.history, title, task.metric_name)
-    save_weights(result.network, folder / "weights.safetensors")
-    (folder / "model.onnx").unlink(missing_ok=True)
-    done.write_text(json.dumps({"key": key}), encoding="utf-8")
-    return result.network
-
-
-def _report(
-    clock: Clock, record: EpochRecord, stage: _Stage, images: int, title: str, metric_name: str, *, earlier: bool
-) -> None:
-    if earlier:
-        clock.skip(images)
-    else:
-        clock.advance(images)
-    figures = {"loss": record.loss, "validation_loss": record.validation_loss, "metric": record.metric}
-    clock.say(
-        TrainingProgress(title, 0.0, epoch=record.epoch, epochs=stage.fit.epochs, metric_name=metric_name, **figures)
-    )
-
-
-def _export_once(graph: LocalizerGraph | ClassifierGraph, size_px: int, folder: Path) -> None:
-    path = folder / "model.onnx"
-    if not path.is_file():
-        partial = folder / "model.partial.onnx"
-        export_onnx(graph, size_px, partial)
-        partial.replace(path)
+@contextlib.contextmanager
+def _on_device(network: nn.Module, device: torch.device) -> Iterator[nn.Module]:
+    """Lend a network to the device; afterwards its memory there is free again."""
+    yield network.to(device)
+    network.cpu()
 
 
 def _locate_with_all(localizer: TrainedStage, whole: Cache, run: Run) -> npt.NDArray[np.float64]:
-    """Return the mean of all folds' landmarks, as inference does."""
-    amp = run.recipe.localizer.fit.amp
-    networks = [network.to(run.device) for network in localizer.networks]
-    found = [locate(network, whole.images, run.device, amp=amp).landmarks for network in networks]
+    """Return the mean of all localizers' landmarks, as inference does."""
+    feed = Feed({"images": whole.images}, run.device, resident=run.device.type == "cpu")
+    everything, execution = np.arange(len(whole.images)), run.execution(run.recipe.localizer.fit)
+    found = []
+    for network in localizer.networks:
+        with _on_device(network, run.device) as ready:
+            found.append(locate(ready, feed, everything, execution).landmarks)
     return np.asarray(np.mean(found, axis=0))
 
 
-def _held_out_landmarks(localizer: TrainedStage, data: LocalizerData, run: Run) -> Located:
+def _held_out_landmarks(localizer: TrainedStage, data: LocalizerData, feed: Feed, run: Run) -> Located:
     landmarks = np.full(data.landmarks.shape, np.nan)
     spread = np.full(data.landmarks.shape[:2], np.nan)
+    execution = run.execution(run.recipe.localizer.fit)
     for network, indices in zip(localizer.networks, localizer.validation, strict=True):
         if len(indices):
-            found = locate(network.to(run.device), data.images[indices], run.device, amp=run.recipe.localizer.fit.amp)
+            with _on_device(network, run.device) as ready:
+                found = locate(ready, feed, indices, execution)
             landmarks[indices], spread[indices] = found.landmarks, found.spread
     return Located(landmarks, spread)
 
 
-def _held_out_probabilities(classifier: TrainedStage, data: ClassifierData, run: Run) -> npt.NDArray[np.float64]:
-    results = [
-        classify(network.to(run.device), data, indices, run.recipe.classifier, run.device)
-        for network, indices in zip(classifier.networks, classifier.validation, strict=True)
-        if len(indices)
-    ]
-    return np.concatenate(results) if results else np.zeros((0, len(run.site.classes)))
-
-
-def _seed(seed: int, view: str, stage: str, fold: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed} {view} {stage} {fold}".encode()).digest()[:6], "big")
-
-
-def _key(run: Run, stage: _Stage, seed: int, training: IntArray, validation: IntArray) -> str:
-    """Hash everything that decides the weights."""
-    table: dict[str, Any] = recipe_to_table(run.recipe)[stage.name]
-    facts = [table, stage.content, seed, training.tolist(), validation.tolist(), run.device.type, platform.machine()]
-    weights = Path(stage.network.weights)
-    if stage.network.weights and weights.is_file():
-        facts.append(hashlib.sha256(weights.read_bytes()).hexdigest())
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+def _held_out_probabilities(
+    classifier: TrainedStage, data: ClassifierData, feed: Feed, run: Run
+) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Return which samples were held out, and the mean (n, K) probabilities of the networks that did not see them."""
+    total = np.zeros((len(data.labels), len(run.site.classes)))
+    count = np.zeros(len(data.labels), dtype=np.int64)
+    recipe = run.recipe.classifier
+    execution = run.execution(recipe.fit)
+    for network, indices in zip(classifier.networks, classifier.validation, strict=True):
+        if len(indices):
+            with _on_device(network, run.device) as ready:
+                total[indices] += classify(ready, feed, indices, data.roi_px, recipe, execution)
+            count[indices] += 1
+    held_out = np.flatnonzero(count)
+    return held_out, total[held_out] / count[held_out, None]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from fractureai.errors import RecipeError
+from fractureai.training.execution import Execution
+from fractureai.training.feed import Feed, Rows
 from fractureai.training.recipe import NetworkRecipe
 
 IntArray = npt.NDArray[np.int64]
@@ -69,16 +70,27 @@ class Task(Protocol):
     def validation(self) -> IntArray:
         """Indices of the validation samples; may be empty."""
 
-    def batch(self, indices: IntArray, seed: int, device: torch.device) -> Batch:
-        """Return an augmented training batch; the same seed gives the same batch."""
+    def batch(self, rows: Rows, seed: int) -> Batch:
+        """Return an augmented training batch made of rows of the stage's feed; the same seed gives the same batch."""
 
     def loss(
-        self, images: Tensor, targets: tuple[Tensor, ...], mixed: tuple[Tensor, ...] | None, share: float
+        self,
+        network: Callable[..., Any],
+        images: Tensor,
+        targets: tuple[Tensor, ...],
+        mixed: tuple[Tensor, ...] | None,
+        share: float | Tensor,
     ) -> Tensor:
-        """Return the loss; with ``mixed`` targets (mixup), ``share`` weighs the first and 1 - share the second."""
+        """Return the loss; with ``mixed`` targets (mixup), ``share`` weighs the first and 1 - share the second.
 
-    def validate(self, network: nn.Module, device: torch.device) -> Validation:
-        """Measure a network on the validation samples, without augmentation."""
+        ``network`` is `network` or its compiled form.
+        """
+
+    def validate(self, network: nn.Module, feed: Feed, execution: Execution) -> Validation:
+        """Measure a network on the validation samples, without augmentation; all processes of a training together."""
 
     def head_parameters(self) -> list[nn.Parameter]:
         """Parameters that are trained in the head-only epochs."""
+
+    def unused_parameters(self) -> list[nn.Parameter]:
+        """Parameters that the recipe's loss does not depend on."""

@@ -17,12 +17,15 @@ import fractureai
 from fractureai.bundle import BundleSpec, LandmarkLimits, ViewModels, site_table, write_bundle
 from fractureai.dataset import Dataset
 from fractureai.errors import TrainingError
+from fractureai.networks.localizers import LOCALIZERS
 from fractureai.sites import ViewProfile
 from fractureai.training.device import choose_device
+from fractureai.training.fitting import CLASSIFIER, LOCALIZER, Run, network_count
 from fractureai.training.progress import Clock, ProgressCallback
+from fractureai.training.ranks import ALONE, Ranks
 from fractureai.training.recipe import Recipe, load_recipe, recipe_to_table
 from fractureai.training.samples import Sample, fingerprint, fold_of, has_all_landmarks, has_label, samples_of_view
-from fractureai.training.stages import Run, TrainedView, train_view
+from fractureai.training.stages import TrainedView, train_view
 
 RECALL_MM = 5.0
 
@@ -37,6 +40,8 @@ def train(
     resume: bool = True,
     progress: ProgressCallback | None = None,
     command: str = "",
+    ranks: Ranks = ALONE,
+    resident: bool | None = None,
 ) -> Path:
     """Train the localizers and classifiers of every annotated view; write and return ``out_folder/bundle``.
 
@@ -52,6 +57,9 @@ def train(
         resume: False to throw away what an earlier run left in ``out_folder``.
         progress: receives messages.
         command: what to print in the model card as the command that made the bundle; "": the one of this training.
+        ranks: the processes that train together; see `join_ranks`. All of them call this with the same arguments and
+            see the same folders. The first writes and reports.
+        resident: whether the data lie in device memory; None: when they fit (`Feed`).
 
     Raises:
         FractureAIError: the dataset, its splits, the recipe or the device can not be used, or memory ran out.
@@ -59,17 +67,29 @@ def train(
     dataset = Dataset.open(dataset_folder)
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     out = Path(out_folder)
+    chosen = choose_device(device, ranks.local_rank if ranks.size > 1 else None)
     if not resume:
-        for name in ("cache", "runs"):
-            shutil.rmtree(out / name, ignore_errors=True)
+        ranks.in_turn(lambda: _forget(out))
     samples = _usable_samples(dataset, recipe, raters)
-    clock = Clock(_work(samples, recipe, dataset), progress)
-    run = Run(dataset, dataset.site, recipe, out, choose_device(device), clock)
+    clock = Clock(_work(samples, recipe, dataset), progress if ranks.first else None)
+    run = Run(dataset, dataset.site, recipe, out, chosen, clock, ranks, resident)
     views = {view.name: view for view in dataset.site.views}
     trained = {name: train_view(run, views[name], samples[name]) for name in samples}
     clock.text("writing the bundle")
-    command = command or f"fractureai train {dataset.name} OUT --recipe {recipe.name}"
-    return _write(run, views, samples, trained, command)
+    if ranks.first:
+        _write(run, views, samples, trained, command or _command(dataset, recipe))
+    ranks.wait()
+    return out / "bundle"
+
+
+def _forget(out: Path) -> None:
+    for name in ("cache", "runs"):
+        shutil.rmtree(out / name, ignore_errors=True)
+
+
+def _command(dataset: Dataset, recipe: Recipe) -> str:
+    variant = f" --variant {recipe.variant}" if recipe.variant else ""
+    return f"fractureai train {dataset.name} OUT --recipe {recipe.name}{variant}"
 
 
 def _usable_samples(dataset: Dataset, recipe: Recipe, raters: Sequence[str] | None) -> dict[str, tuple[Sample, ...]]:
@@ -91,14 +111,16 @@ def _usable_samples(dataset: Dataset, recipe: Recipe, raters: Sequence[str] | No
 
 
 def _work(samples: Mapping[str, Sequence[Sample]], recipe: Recipe, dataset: Dataset) -> float:
-    """Return the number of training images over all epochs, folds, stages and views."""
+    """Return the number of training images over all epochs, networks, stages and views."""
     total = 0.0
     views = {view.name: view for view in dataset.site.views}
+    members = network_count(recipe, CLASSIFIER) / recipe.folds
     for name, found in samples.items():
         for fold in range(recipe.folds):
             seen = [sample for sample in found if fold_of(sample, recipe.folds) != fold]
             total += recipe.localizer.fit.epochs * sum(has_all_landmarks(sample, views[name]) for sample in seen)
-            total += recipe.classifier.fit.epochs * sum(has_label(sample, dataset.site.classes) for sample in seen)
+            labelled = sum(has_label(sample, dataset.site.classes) for sample in seen)
+            total += recipe.classifier.fit.epochs * labelled * members
     return total
 
 
@@ -112,10 +134,10 @@ def _write(
     models = {name: _view_models(run.recipe, view) for name, view in trained.items()}
     files = {}
     for name, view in trained.items():
-        for stage, folders in (("localizer", view.localizer.folders), ("classifier", view.classifier.folders)):
-            for fold, folder in enumerate(folders):
-                files[f"models/{name}/{stage}_{fold}.onnx"] = folder / "model.onnx"
-                files[f"models/{name}/{stage}_{fold}.safetensors"] = folder / "weights.safetensors"
+        for stage, folders in ((LOCALIZER, view.localizer.folders), (CLASSIFIER, view.classifier.folders)):
+            for number, folder in enumerate(folders):
+                files[f"models/{name}/{stage}_{number}.onnx"] = folder / "model.onnx"
+                files[f"models/{name}/{stage}_{number}.safetensors"] = folder / "weights.safetensors"
     models = {name: _named(model, name) for name, model in models.items()}
     everything = [sample for found in samples.values() for sample in found]
     simulated = any(sample.annotation.rater == "truth" for sample in everything)
@@ -143,10 +165,9 @@ def _write(
 
 
 def _view_models(recipe: Recipe, view: TrainedView) -> ViewModels:
-    count = recipe.folds
     return ViewModels(
-        localizers=tuple(f"localizer_{fold}.onnx" for fold in range(count)),
-        classifiers=tuple(f"classifier_{fold}.onnx" for fold in range(count)),
+        localizers=tuple(f"{LOCALIZER}_{number}.onnx" for number in range(network_count(recipe, LOCALIZER))),
+        classifiers=tuple(f"{CLASSIFIER}_{number}.onnx" for number in range(network_count(recipe, CLASSIFIER))),
         threshold=f1_threshold(view.labels, view.probabilities),
         window_px=recipe.classifier.window_px,
         crops=recipe.classifier.crops,
@@ -249,9 +270,10 @@ def _versions() -> dict[str, str]:
 
 def _monai_config(recipe: Recipe, view: ViewProfile) -> dict[str, Any]:
     """Return a MONAI config that builds both networks of the first view."""
+    localizer = LOCALIZERS[recipe.localizer.network.name]
     return {
         "localizer": {
-            "_target_": "fractureai.networks.hourglass.HourglassLocalizer",
+            "_target_": f"{localizer.__module__}.{localizer.__qualname__}",
             "landmarks": len(view.landmarks),
             **recipe.localizer.network.parameters,
         },
