@@ -1,4 +1,4 @@
-"""Make the demo bundle that comes with FractureAI: simulate, split, train, and put it into the package.
+"""Make the demo bundle that comes with FractureAI: simulate, split, train, calibrate, and put it into the package.
 
     python scripts/make_demo_bundle.py WORK_FOLDER
 
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from fractureai.dataset import Dataset, make_splits
+from fractureai.evaluation.calibrate import fit_reliability
 from fractureai.phantom import PhantomConfig, write_dataset
 from fractureai.training.progress import TrainingProgress
 from fractureai.training.train import train
@@ -32,6 +33,7 @@ def main() -> None:
     dataset = _dataset(work / "demo-wrists")
     command = "python scripts/make_demo_bundle.py WORK_FOLDER"
     bundle = train(dataset.folder, work / "training", "demo", device="cpu", progress=_print, command=command)
+    fit_reliability(bundle, dataset, progress=lambda done, total, text: _print(TrainingProgress(text, done / total)))
     shutil.rmtree(TARGET, ignore_errors=True)
     shutil.copytree(bundle, TARGET)
     print(f"The demo bundle is in {TARGET}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fractureai.cli import console
-from fractureai.errors import BundleError
+from fractureai.errors import BundleError, EvaluationError
 
 if TYPE_CHECKING:
     from fractureai.bundle import Bundle
@@ -64,6 +64,22 @@ def calibrate_bundle(
 
     with console.ProgressBar("Calibrating") as bar:
         fit_reliability(bundle, dataset, split=split, raters=raters, coverage=coverage, progress=bar.advance)
+
+
+def calibrate_trained(bundle: Path, dataset: Dataset, raters: list[str] | None = None) -> list[str]:
+    """Calibrate a bundle on what its own training held out.
+
+    Returns:
+        Sentences on what it was calibrated on, or on why it was not: there are too few studies for that.
+    """
+    from fractureai.bundle import load_bundle
+    from fractureai.evaluation.calibrate import COVERAGE, HELD_OUT
+
+    try:
+        calibrate_bundle(bundle, dataset, HELD_OUT, COVERAGE, raters)
+    except EvaluationError as error:
+        return [f"The model was not calibrated. {error}"]
+    return about_calibration(load_bundle(bundle))
 
 
 def about_calibration(bundle: Bundle) -> list[str]:

@@ -11,6 +11,7 @@ import typer
 
 from fractureai import NOT_A_MEDICAL_DEVICE
 from fractureai.cli import console
+from fractureai.cli.calibrate import calibrate_trained
 from fractureai.cli.demo_state import DemoState
 from fractureai.cli.evaluate import FIGURE_COLUMNS, evaluate_split, figure_rows, further_figures
 from fractureai.cli.phantom import write_phantom
@@ -117,6 +118,8 @@ class _Steps:
         folder = self._out / "training"
         if not done:
             train_bundle(dataset, folder, recipe, None, device, resume=True)
+            for line in calibrate_trained(folder / "bundle", dataset):
+                console.step(line)
             self._state.finish("bundle")
         return load_pipeline(folder / "bundle")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fractureai.cli import console
+from fractureai.cli.calibrate import calibrate_trained
 
 if TYPE_CHECKING:
     from fractureai.dataset import Dataset
@@ -40,7 +41,7 @@ def run(
     rater: Annotated[list[str] | None, typer.Option(help="Whose marks count as the truth; may be repeated.")] = None,
     as_json: console.JsonOption = False,
 ) -> None:
-    """Train the localiser and the classifier of each view and write a bundle to OUT/bundle."""
+    """Train the localiser and the classifier of each view, write a bundle to OUT/bundle, and calibrate it."""
     from fractureai.training.source import open_source
 
     source, target = _places(dataset, out, dataset_option)
@@ -48,14 +49,22 @@ def run(
     with console.status("Opening the dataset ..."):
         opened = open_source(source, target)
     bundle, splits_made = train_bundle(opened, target, recipe, rater or None, device, resume)
+    calibration = calibrate_trained(bundle, opened, rater or None)
     seconds = time.monotonic() - began
     if as_json:
-        facts = {"dataset": str(opened.folder), "recipe": recipe, "splits_made": splits_made}
+        facts = {
+            "dataset": str(opened.folder),
+            "recipe": recipe,
+            "splits_made": splits_made,
+            "calibration": calibration,
+        }
         console.result_json({"bundle": str(bundle.absolute()), **facts, "seconds": round(seconds, 1)})
         return
     if splits_made:
         console.result("The dataset had no splits; its patients were assigned to train, validation and test.")
     console.result(f"The bundle is in {bundle} ({console.duration(seconds)}).")
+    for line in calibration:
+        console.result(line)
     console.result(f"Next: fractureai evaluate {bundle} {opened.folder} {target / 'report'}")
 
 
