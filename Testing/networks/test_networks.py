@@ -1,11 +1,19 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from monai.visualize import GradCAM
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+import fractureai
 from fractureai.networks.classifier import seresnet50, small_cnn
 from fractureai.networks.hourglass import HourglassLocalizer, expected_position, heatmap_spread
+from fractureai.networks.kneel import Bottleneck, KneelHourglass, KneelLocalizer
+from fractureai.networks.localizers import LOCALIZERS
+from fractureai.training.export import LocalizerGraph, export_onnx, load_weights
+from fractureai.training.recipe import load_recipe
 
 
 @pytest.mark.parametrize(("width", "depth"), [(16, 2), (32, 4)])
@@ -18,10 +26,79 @@ def test_localizer_shapes(width, depth):
     assert ((output.landmarks > 0) & (output.landmarks < 1)).all()
 
 
-def test_paper_sized_localizer_goes_down_to_one_pixel():
-    network = HourglassLocalizer(3)
-    assert sum(parameter.numel() for parameter in network.parameters()) > 4e6
-    assert network.eval()(torch.rand(1, 1, 256, 256)).landmarks.shape == (1, 3, 2)
+@pytest.mark.parametrize(
+    ("pointwise_px", "parameters", "gflop"), [(1, 18_818_691, 26.7), (3, 69_707_395, 115.5)], ids=["1x1", "3x3"]
+)
+def test_the_papers_localizer_has_its_size_and_cost(pointwise_px, parameters, gflop):
+    """18.8 M parameters and 26.7 GFLOP; as published 69.7 M and 115.5 GFLOP."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        network = KneelLocalizer(3, pointwise_px=pointwise_px).eval()
+        output = network(torch.empty(1, 1, 256, 256))
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    assert counter.get_total_flops() / 1e9 == pytest.approx(gflop, abs=0.05)
+    assert output.heatmaps.shape == (1, 3, 64, 64)
+    assert output.landmarks.shape == (1, 3, 2)
+
+
+def test_the_papers_localizer_goes_down_to_one_pixel_and_drops_channels():
+    network = KneelLocalizer(3, width=4, depth=6, dropout=0.25)
+    lowest = []
+    for module in network.modules():
+        if isinstance(module, KneelHourglass):
+            module.below.register_forward_hook(lambda _, given, __: lowest.append(given[0].shape[-1]))
+    output = network.eval()(torch.rand(2, 1, 256, 256))
+    assert sorted(lowest) == [1, 2, 4, 8, 16, 32]
+    assert output.landmarks.shape == (2, 3, 2)
+    drop = next(module for module in network.head if isinstance(module, nn.Dropout2d)).train()
+    dropped = drop(torch.ones(1, 4000, 2, 2)).flatten(2)
+    assert ((dropped == 0).all(dim=2) | (dropped > 1).all(dim=2)).all()
+    assert float((dropped == 0).double().mean()) == pytest.approx(0.25, abs=0.03)
+
+
+def test_the_last_block_has_no_activation_after_the_sum():
+    block = Bottleneck(4, 8, 1).eval()
+    assert float(block(torch.randn(2, 4, 8, 8)).min()) < 0
+    assert not any(isinstance(module, nn.ReLU) for module in block.branch[-1])
+
+
+def test_the_papers_localizer_learns():
+    """A few steps of the paper's optimizer find the bright spot of one image."""
+    torch.manual_seed(0)
+    network = KneelLocalizer(1, width=4, depth=2, dropout=0.0)
+    image = torch.zeros(4, 1, 64, 64)
+    target = torch.tensor([[[0.25, 0.75]], [[0.75, 0.25]], [[0.3, 0.3]], [[0.6, 0.8]]])
+    for picture, (place,) in zip(image, (target * 64).int().tolist(), strict=True):
+        picture[0, place[0] - 3 : place[0] + 3, place[1] - 3 : place[1] + 3] = 1
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = ((network(image).landmarks - target) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[-1] < 0.1 * losses[0]
+
+
+@pytest.mark.parametrize("pointwise_px", [1, 3])
+def test_the_papers_localizer_exports(tmp_path, pointwise_px):
+    network = KneelLocalizer(3, width=4, depth=4, pointwise_px=pointwise_px).eval()
+    export_onnx(LocalizerGraph(network), 64, tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").stat().st_size > 1000
+
+
+def test_other_kernels_are_refused():
+    with pytest.raises(ValueError, match="pointwise_px"):
+        KneelLocalizer(3, pointwise_px=5)
+
+
+def test_the_localizers_of_the_bundle_that_comes_along_still_load():
+    recipe = load_recipe("demo").localizer.network
+    files = sorted((Path(fractureai.__file__).parent / "bundles").rglob("localizer_*.safetensors"))
+    assert files
+    for file in files:
+        network = LOCALIZERS[recipe.name](3, **recipe.parameters)
+        load_weights(network, file)
 
 
 @pytest.mark.parametrize("place", [(0, 0), (10, 50), (63, 63)])

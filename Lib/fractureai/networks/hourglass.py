@@ -1,6 +1,6 @@
-"""The localizer: an hourglass whose heat maps become coordinates by soft-argmax.
+"""Localizers: a network whose heat maps become coordinates by soft-argmax, and the light hourglass.
 
-Newell et al., Stacked Hourglass Networks (ECCV 2016); Tiulpin et al., KNEEL (ICCV 2019); DeepWrist, ROI localization.
+Newell et al., Stacked Hourglass Networks (ECCV 2016). The paper's own network is in `fractureai.networks.kneel`.
 """
 
 from __future__ import annotations
@@ -74,50 +74,27 @@ class Hourglass(nn.Module):
         return torch.add(self.same(x), F.interpolate(low, size=x.shape[-2:], mode="bilinear", align_corners=True))
 
 
-class HourglassLocalizer(nn.Module):
-    """Landmarks of one view.
+class HeatmapLocalizer(nn.Module):
+    """Landmarks of one view: standardisation, ``stem``, ``hourglass``, ``head``, soft-argmax.
 
     Input (n, 1, S, S) float in [0, 1]; S is a multiple of ``4 * 2**depth``. The heat maps have S/4 pixels a side.
 
     Args:
-        landmarks: number of landmarks L.
-        width: channels inside the hourglass (paper: 256).
-        depth: halvings inside the hourglass (paper: 6).
-        dropout: before each of the last two blocks (paper: 0.25).
-        beta: sharpness of the soft-argmax (paper: 1).
+        stem: (n, 1, S, S) to feature maps of S/4 pixels a side.
+        hourglass: feature maps to feature maps of the same size.
+        head: feature maps to one score map a landmark.
+        beta: sharpness of the soft-argmax.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self, landmarks: int, *, width: int = 256, depth: int = 6, dropout: float = 0.25, beta: float = 1.0
-    ) -> None:
+    def __init__(self, stem: nn.Module, hourglass: nn.Module, head: nn.Module, beta: float) -> None:
         super().__init__()
         self.beta = beta
         self.register_buffer("mean", torch.tensor(0.0))
         self.register_buffer("std", torch.tensor(1.0))
-        quarter, half = max(width // 4, 8), max(width // 2, 16)
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, quarter, 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(quarter),
-            nn.ReLU(inplace=True),
-            ResidualBlock(quarter, half),
-            nn.MaxPool2d(2),
-            ResidualBlock(half, half),
-            ResidualBlock(half, half),
-            ResidualBlock(half, width),
-        )
-        self.hourglass = Hourglass(depth, width)
-        self.head = nn.Sequential(
-            nn.Dropout(dropout),
-            ResidualBlock(width, width),
-            nn.Dropout(dropout),
-            ResidualBlock(width, width),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, landmarks, 1),
-        )
+        self.stem, self.hourglass, self.head = stem, hourglass, head
 
     def standardize_by(self, mean: float, std: float) -> None:
         """Set the mean and standard deviation of the training images."""
@@ -130,6 +107,43 @@ class HourglassLocalizer(nn.Module):
         flat = torch.softmax(self.beta * scores.flatten(2), dim=-1)
         heatmaps = flat.reshape(scores.shape)
         return LandmarkOutput(expected_position(heatmaps), heatmaps)
+
+
+class HourglassLocalizer(HeatmapLocalizer):
+    """A light hourglass of pre-activation bottlenecks, one a branch and level; for small data sets and CPUs.
+
+    Args:
+        landmarks: number of landmarks L.
+        width: channels inside the hourglass.
+        depth: halvings inside the hourglass.
+        dropout: before each of the last two blocks.
+        beta: sharpness of the soft-argmax.
+    """
+
+    def __init__(
+        self, landmarks: int, *, width: int = 256, depth: int = 6, dropout: float = 0.25, beta: float = 1.0
+    ) -> None:
+        quarter, half = max(width // 4, 8), max(width // 2, 16)
+        stem = nn.Sequential(
+            nn.Conv2d(1, quarter, 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(quarter),
+            nn.ReLU(inplace=True),
+            ResidualBlock(quarter, half),
+            nn.MaxPool2d(2),
+            ResidualBlock(half, half),
+            ResidualBlock(half, half),
+            ResidualBlock(half, width),
+        )
+        head = nn.Sequential(
+            nn.Dropout(dropout),
+            ResidualBlock(width, width),
+            nn.Dropout(dropout),
+            ResidualBlock(width, width),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, landmarks, 1),
+        )
+        super().__init__(stem, Hourglass(depth, width), head, beta)
 
 
 def cell_centres(count: int, like: Tensor) -> Tensor:
