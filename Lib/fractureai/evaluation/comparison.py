@@ -173,7 +173,7 @@ def mcnemar(first_right: npt.ArrayLike, second_right: npt.ArrayLike) -> McNemar:
 
         exact = float(test(table, exact=True).pvalue)
         fewer, discordant = min(only_first, only_second), only_first + only_second
-        mid = float(2 * binom.cdf(fewer, discordant, 0.5) - binom.pmf(fewer, discordant, 0.5))
+        mid = min(1.0, float(2 * binom.cdf(fewer, discordant, 0.5) - binom.pmf(fewer, discordant, 0.5)))
     return McNemar(len(a), int(table[0, 0]), int(table[1, 1]), only_first, only_second, exact, mid)
 
 

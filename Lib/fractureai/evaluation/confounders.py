@@ -101,9 +101,8 @@ class ConfounderTable:
         """Return what people read."""
         columns = (
             Column("term", "Term", text=True),
-            Column("set", "Studies", text=True),
-            Column("n", "n"),
-            Column("fractures", "Fractures"),
+            Column("n", "Studies"),
+            Column("n_positive", "Fractures"),
             Column("odds_ratio", "Odds ratio"),
             Column("p", "p", format=".3g"),
         )
@@ -113,7 +112,6 @@ class ConfounderTable:
             tuple(RowGroup(tuple(_cells(model, row) for row in model.rows), model.heading) for model in fitted),
             f"Logistic regression of the outcome. Below each odds ratio its {100 * self.confidence:g} % interval "
             "(Wald); age and score for one standard deviation. A score that adds nothing has an odds ratio of 1.",
-            "confounders",
         )
         plot = Plot(
             "confounders",
@@ -124,8 +122,18 @@ class ConfounderTable:
         )
         lead = Text("Whether age or sex explain what the model's score seems to see, as DeepWrist asked of its own.")
         notes = tuple(Text(f"{model.title}: {note}", "muted") for model in self.models for note in model.all_notes)
-        shown: tuple[Block, ...] = (table, Plots((plot,))) if fitted else ()
+        shown: tuple[Block, ...] = (table, Plots((plot,)), self._csv()) if fitted else ()
         return Section("confounders", "Age, sex and the model's score", (lead, *shown, *notes))
+
+    def _csv(self) -> Table:
+        names = ("set", "n", "n_positive", "left_out", "term", "odds_ratio", "p", "p_score_added")
+        rows: list[tuple[Cell, ...]] = [
+            (m.name, m.n, m.n_positive, m.left_out, row.term, row.odds_ratio, row.p, m.p_score)
+            for m in self.models
+            for row in m.rows
+        ]
+        columns = tuple(Column(name, name) for name in names)
+        return Table(columns, (RowGroup(tuple(rows)),), name="confounders", shown=False)
 
     def to_json(self) -> Mapping[str, Any]:
         """Return what programs read."""
@@ -274,7 +282,7 @@ def _unfitted(base: ConfounderModel, *notes: str) -> ConfounderModel:
 
 
 def _cells(model: ConfounderModel, row: ConfounderRow) -> tuple[Cell, ...]:
-    return row.title, model.title, model.n, model.n_positive, row.odds_ratio, row.p
+    return row.title, model.n, model.n_positive, row.odds_ratio, row.p
 
 
 def _draw_odds(models: Sequence[ConfounderModel], figure: Figure) -> None:
