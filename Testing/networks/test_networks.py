@@ -76,13 +76,12 @@ def test_the_papers_localizer_learns():
         loss = ((network(image).landmarks - target) ** 2).mean()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.1 * losses[0]
 
 
-@pytest.mark.parametrize("pointwise_px", [1, 3])
-def test_the_papers_localizer_exports(tmp_path, pointwise_px):
-    network = KneelLocalizer(3, width=4, depth=4, pointwise_px=pointwise_px).eval()
+def test_the_papers_localizer_exports(tmp_path):
+    network = KneelLocalizer(3, width=4, depth=2, pointwise_px=3).eval()
     export_onnx(LocalizerGraph(network), 64, tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx").stat().st_size > 1000
 

@@ -113,7 +113,7 @@ def test_every_shipped_recipe_loads():
         ("cutout_count = 3", "cutout_count = 0", "cutout_count"),
         ("window_px = 256", "window_px = 8", "window_px"),
         ("average_decay = 0.99", "average_decay = 1.0", "average_decay"),
-        ('[localizer.network]\nname = "hourglass"', "network = 3\n[localizer.x]", "network"),
+        ("parameters = { width = 32, depth = 4, dropout = 0.1 }", "parameters = 3", "parameters"),
     ],
 )
 def test_a_malformed_recipe_is_one_clear_error(tmp_path, old, new, named):
