@@ -121,7 +121,8 @@ class Ranking:
         lost = np.einsum("ij,ij->j", positive, up_to + above)
         auroc = 1 - lost / (2 * fractures * normals)
         precision = true_at / np.maximum(true_at + up_to, 1)
-        aupr = np.einsum("ij,ij->j", positive, precision) / fractures
+        # A sum, which rounding takes above 1.
+        aupr = np.minimum(np.einsum("ij,ij->j", positive, precision) / fractures, 1.0)
         return auroc, aupr
 
 

@@ -31,6 +31,7 @@ ROLES: Mapping[str, str] = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "pa
 """Colour -> name of its role."""
 
 PNG_DPI = 200
+_WITH_LEGEND_IN = (4.8, 4.9)
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -91,12 +92,19 @@ def performance_plots(evaluation: Evaluation) -> tuple[Plot, ...]:
     interval = f"{100 * evaluation.confidence:g} %"
     bands = f"Bands: pointwise {interval} bootstrap interval. Marker: the threshold in use."
     curves = (
-        Plot("roc", "ROC", f"Up and left is better; the diagonal is chance. {bands}", partial(_draw_roc, sets)),
+        Plot(
+            "roc",
+            "ROC",
+            f"Up and left is better; the diagonal is chance. {bands}",
+            partial(_draw_roc, sets),
+            _WITH_LEGEND_IN,
+        ),
         Plot(
             "precision_recall",
             "Precision and recall",
             f"Up and right is better; dotted lines are the share of fractures, which is chance. {bands}",
             partial(_draw_precision_recall, sets),
+            _WITH_LEGEND_IN,
         ),
     )
     return (
@@ -177,9 +185,9 @@ def _draw_roc(sets: Sequence[_Set], figure: Figure) -> None:
     for part in sets:
         assert part.row.metrics is not None
         point = (1 - part.row.metrics.specificity, part.row.metrics.sensitivity)
-        label = f"{_short(part)}\nAUROC {part.row.estimates['auroc']}"
+        label = f"{_short(part)}: AUROC {part.row.estimates['auroc']}"
         _draw_curve(axes, roc(part.labels, part.probabilities, patients=part.patients), part, point, label, "default")
-    axes.legend(loc="lower right", labelspacing=0.7)
+    figure.legend(loc="outside lower center")
 
 
 def _draw_precision_recall(sets: Sequence[_Set], figure: Figure) -> None:
@@ -188,10 +196,10 @@ def _draw_precision_recall(sets: Sequence[_Set], figure: Figure) -> None:
         assert part.row.metrics is not None
         axes.axhline(part.row.metrics.prevalence, linestyle=":", color=part.colour, linewidth=1)
         point = (part.row.metrics.sensitivity, part.row.metrics.precision)
-        label = f"{_short(part)}\nAUPR {part.row.estimates['aupr']}"
+        label = f"{_short(part)}: AUPR {part.row.estimates['aupr']}"
         curve = precision_recall(part.labels, part.probabilities, patients=part.patients)
         _draw_curve(axes, curve, part, point, label, "steps-pre")
-    axes.legend(loc="lower left", labelspacing=0.7)
+    figure.legend(loc="outside lower center")
 
 
 def _short(part: _Set) -> str:

@@ -141,4 +141,5 @@ def _areas(truth: BoolArray, scores: FloatArray) -> tuple[float, float]:
         return math.nan, math.nan
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    return float(roc_auc_score(truth, scores)), float(average_precision_score(truth, scores))
+    # The average precision is a sum, which rounding takes above 1.
+    return float(roc_auc_score(truth, scores)), min(1.0, float(average_precision_score(truth, scores)))

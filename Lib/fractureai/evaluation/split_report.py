@@ -8,11 +8,12 @@ from pathlib import Path
 
 from fractureai.bundle import Bundle
 from fractureai.dataset import Dataset
+from fractureai.evaluation.cases import CaseResult
 from fractureai.evaluation.evaluate import Evaluation, evaluate
 from fractureai.evaluation.explanation import OCCLUSIONS, Occlude, explain_radiographs
 from fractureai.evaluation.explanation_figure import make_examples
 from fractureai.evaluation.explanation_report import explanation_report
-from fractureai.evaluation.report import write_report
+from fractureai.evaluation.report import Subject, write_report
 from fractureai.evaluation.run import SplitReading, cases_from_predictions, error_gallery
 
 
@@ -35,7 +36,7 @@ def write_split_report(
         dataset: whose marks count as the truth.
         bundle: the model that read.
         reading: of `read_split`.
-        split: its name, None for all; only named in the report.
+        split: its name, None for all; named in the report.
         out: folder of the report.
         raters: see `Dataset.reference_annotations`.
         created: date as text.
@@ -68,7 +69,14 @@ def write_split_report(
         gallery=error_gallery(dataset, table.cases, reading.predictions, render_overlay),
         notice=bundle.notice,
         title=f"{bundle.spec.title} on {dataset.name}",
-        facts={"Model": bundle.id, "Dataset": dataset.name, "Split": split or "all"},
         created=created,
+        subject=Subject(bundle.spec, dataset.name, split or "all", _raters(dataset, table.cases, raters)),
     )
     return evaluation, report
+
+
+def _raters(dataset: Dataset, cases: Sequence[CaseResult], raters: Sequence[str] | None) -> tuple[str, ...]:
+    """Return those whose marks the readings were compared with."""
+    references = dataset.reference_annotations(raters)
+    read = (view.radiograph for case in cases for view in case.views)
+    return tuple(sorted({references[id_].rater for id_ in read if id_ in references}))

@@ -154,6 +154,7 @@ def _story(
         Paragraph(escape(title), paragraph_style(18, font=BOLD, after=2)),
         Paragraph(escape(about), paragraph_style(_BODY_PT, colour=MUTED, after=8)),
         _notice(warning),
+        Spacer(0, 9),
     ]
     heading = paragraph_style(13, font=BOLD, before=16, after=5, keep=True)
     for i, section in enumerate(sections):
@@ -201,7 +202,7 @@ def _facts(block: Facts) -> list[Any]:
     pairs = [[Paragraph(escape(name), names), Paragraph(escape(value), values)] for name, value in block.rows.items()]
     half = (len(pairs) + 1) // 2
     rows = [[*pairs[i], *(pairs[half + i] if half + i < len(pairs) else ["", ""])] for i in range(half)]
-    name_pt = 28 * _MM
+    name_pt = 31 * _MM
     grid = Grid(rows, colWidths=[name_pt, _WIDTH_PT / 2 - name_pt] * 2, hAlign="LEFT")
     grid.setStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), *_padding(0, 4, 1.5, 1.5)])
     return [grid]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fractureai.bundle.use import failure_modes as known_failure_modes
 from fractureai.evaluation.blocks import (
     Block,
     Bullets,
@@ -24,10 +25,12 @@ from fractureai.evaluation.blocks import (
 from fractureai.evaluation.bootstrap import Estimate
 from fractureai.evaluation.cases import CaseResult
 from fractureai.evaluation.evaluate import Evaluation, LandmarkRow
+from fractureai.evaluation.failures import failure_modes, failure_section
 from fractureai.evaluation.figures import landmark_plot, performance_plots
 from fractureai.evaluation.landmarks import RECALL_MM
 from fractureai.evaluation.metrics import METRIC_TITLES, METRICS
 from fractureai.evaluation.published import PUBLISHED, PUBLISHED_RECALL, SOURCE
+from fractureai.evaluation.report.validation import Subject, limits, use_section
 from fractureai.evaluation.report.wording import how_computed, landmark_notes, referral_sentence, summary_sentences
 from fractureai.evaluation.strata import FEW, MetricsRow
 
@@ -53,7 +56,10 @@ class GalleryItem:
 
 
 def report_sections(
-    evaluation: Evaluation, facts: Mapping[str, str], gallery: Sequence[GalleryItem]
+    evaluation: Evaluation,
+    facts: Mapping[str, str],
+    gallery: Sequence[GalleryItem],
+    subject: Subject | None = None,
 ) -> tuple[Section, ...]:
     """Return everything the report says, in order.
 
@@ -61,9 +67,11 @@ def report_sections(
         evaluation: the figures.
         facts: rows of "Data and model".
         gallery: pictures of the worst errors.
+        subject: what was validated on what; without it the report does not say what the model is for.
     """
     found = (
         _summary(evaluation),
+        use_section(subject) if subject else None,
         Section("data", "Data and model", (Facts(facts),)),
         _strata(evaluation),
         _views(evaluation),
@@ -77,6 +85,8 @@ def report_sections(
         _referrals(evaluation),
         evaluation.selective and evaluation.selective.section(),
         _errors(evaluation, gallery),
+        failure_section(failure_modes(evaluation), known_failure_modes(subject.spec) if subject else ()),
+        Section("limits", "Limits", (Bullets(limits(evaluation, subject)),)),
         _computed(evaluation),
     )
     return tuple(section for section in found if section)
@@ -151,7 +161,7 @@ def _metric_columns(first: str) -> tuple[Column, ...]:
 
 def _metric_rows(rows: Sequence[MetricsRow]) -> tuple[tuple[Cell, ...], ...]:
     return tuple(
-        _cells(f"{row.title} †" if row.few else row.title, row.n, row.n_positive, row.estimates) for row in rows
+        _cells(f"{row.title}\u00a0†" if row.few else row.title, row.n, row.n_positive, row.estimates) for row in rows
     )
 
 
@@ -233,9 +243,10 @@ def _errors(evaluation: Evaluation, gallery: Sequence[GalleryItem]) -> Section:
 def _picture(item: GalleryItem) -> Picture:
     case = item.case
     title = "Fracture missed" if case.label else "Normal called a fracture"
-    parts = [f"{case.study}", f"probability {case.probability:.2f}, threshold {case.threshold:.2f}"]
+    parts = [f"Probability {case.probability:.2f}, threshold {case.threshold:.2f}"]
     parts += [text for text in (item.view, case.stratum) if text]
     parts += ["referred"] if case.refer else []
+    parts.append(f"study {case.study}")
     alt = f"{title}: {item.view} radiograph of study {case.study} with the model's marks"
     return Picture(item.png, title, ", ".join(parts), alt, wrong=True)
 
