@@ -112,12 +112,14 @@ class _Steps:
 
     def train(self, dataset: Dataset, device: str) -> Pipeline:
         """Train both stages and load the bundle."""
+        from fractureai.training.recipe import load_recipe
+
         recipe = str(self._state.settings["recipe"])
         done = self._state.is_done("bundle")
         self._say(f"Training localiser and classifier with the recipe {recipe}", done)
         folder = self._out / "training"
         if not done:
-            train_bundle(dataset, folder, recipe, None, device, resume=True)
+            train_bundle(dataset, folder, load_recipe(recipe), None, device, resume=True)
             for line in calibrate_trained(folder / "bundle", dataset):
                 console.step(line)
             self._state.finish("bundle")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,12 +15,15 @@ from fractureai.cli.calibrate import calibrate_trained
 if TYPE_CHECKING:
     from fractureai.dataset import Dataset
     from fractureai.training.progress import TrainingProgress
+    from fractureai.training.ranks import Ranks
+    from fractureai.training.recipe import Recipe
 
 NAME = "train"
 EXAMPLE = "fractureai train data/phantom out/quick --recipe quick --device auto"
 MISSING = "Give a dataset: its folder, or the archive of one (fractureai export archive)."
 INTERRUPTED = "Run the same command again: training goes on from the last checkpoint."
 SPLIT_SEED = 0
+_FOLDS = 5
 
 
 def run(
@@ -34,6 +38,10 @@ def run(
         Path | None, typer.Option("--dataset", help="The dataset, instead of as first argument.")
     ] = None,
     recipe: Annotated[str, typer.Option(help="quick, deepwrist, or the path of a recipe (TOML).")] = "quick",
+    variant: Annotated[str, typer.Option(help="A variant that the recipe names, for example as-published.")] = "",
+    weights: Annotated[
+        Path | None, typer.Option(help="File of the classifiers' initial weights (SE-ResNet50 of ImageNet).")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     resume: Annotated[
         bool, typer.Option("--resume/--fresh", help="Go on from the last checkpoint, or start over.")
@@ -41,20 +49,30 @@ def run(
     rater: Annotated[list[str] | None, typer.Option(help="Whose marks count as the truth; may be repeated.")] = None,
     as_json: console.JsonOption = False,
 ) -> None:
-    """Train the localiser and the classifier of each view, write a bundle to OUT/bundle, and calibrate it."""
+    """Train the localiser and the classifier of each view, write a bundle to OUT/bundle, and calibrate it.
+
+    With several GPUs: torchrun --nproc-per-node 2 -m fractureai.cli train DATASET OUT.
+    """
+    from fractureai.training.ranks import join_ranks
+    from fractureai.training.recipe import load_recipe
     from fractureai.training.source import open_source
 
     source, target = _places(dataset, out, dataset_option)
+    loaded = load_recipe(recipe, variant, weights or "")
     began = time.monotonic()
-    with console.status("Opening the dataset ..."):
-        opened = open_source(source, target)
-    bundle, splits_made = train_bundle(opened, target, recipe, rater or None, device, resume)
+    with join_ranks(device) as ranks:
+        with console.status("Opening the dataset ..."):
+            opened = ranks.in_turn(lambda: open_source(source, target))
+        bundle, splits_made = train_bundle(opened, target, loaded, rater or None, device, resume, ranks)
+    if not ranks.first:
+        return
     calibration = calibrate_trained(bundle, opened, rater or None)
     seconds = time.monotonic() - began
     if as_json:
         facts = {
             "dataset": str(opened.folder),
             "recipe": recipe,
+            "variant": variant,
             "splits_made": splits_made,
             "calibration": calibration,
         }
@@ -80,25 +98,48 @@ def _places(dataset: Path | None, out: Path | None, option: Path | None) -> tupl
 
 
 def train_bundle(
-    dataset: Dataset, out: Path, recipe: str, raters: list[str] | None, device: str, resume: bool
+    dataset: Dataset,
+    out: Path,
+    recipe: Recipe,
+    raters: list[str] | None,
+    device: str,
+    resume: bool,
+    ranks: Ranks | None = None,
 ) -> tuple[Path, bool]:
     """Train with a progress bar on stderr; return the bundle's folder, and whether splits had to be made."""
-    from fractureai.dataset import make_splits
-    from fractureai.training.recipe import load_recipe
+    from fractureai.training.ranks import ALONE
 
-    loaded = load_recipe(recipe)
+    ranks = ranks or ALONE
     with console.status("Loading PyTorch and MONAI (takes some seconds) ..."):
         from fractureai.training.device import choose_device
         from fractureai.training.train import train
 
-    choose_device(device)
-    splits_made = not dataset.splits
-    if splits_made:
-        make_splits(dataset, seed=SPLIT_SEED, raters=raters)
-    with console.ProgressBar("Training") as bar:
+    if ranks.size == 1:
+        choose_device(device)
+    splits_made = ranks.in_turn(lambda: _split_where_needed(dataset, recipe, raters))
+    with console.ProgressBar("Training") if ranks.first else contextlib.nullcontext() as bar:
 
         def show(message: TrainingProgress) -> None:
-            bar.advance(message.fraction, 1.0, message.text, message.seconds_left)
+            if bar is not None:
+                bar.advance(message.fraction, 1.0, _shown(message), message.seconds_left)
 
-        bundle = train(dataset.folder, out, loaded, raters=raters, device=device, resume=resume, progress=show)
+        bundle = train(
+            dataset.folder, out, recipe, raters=raters, device=device, resume=resume, progress=show, ranks=ranks
+        )
     return bundle, splits_made
+
+
+def _split_where_needed(dataset: Dataset, recipe: Recipe, raters: list[str] | None) -> bool:
+    from fractureai.dataset import make_splits
+
+    if dataset.splits:
+        return False
+    make_splits(dataset, folds=max(_FOLDS, recipe.folds), seed=SPLIT_SEED, raters=raters)
+    return True
+
+
+def _shown(message: TrainingProgress) -> str:
+    if message.images_per_second is None or message.waiting is None:
+        return message.text
+    speed = f"{message.images_per_second:.{0 if message.images_per_second >= 10 else 1}f} images/s"
+    return f"{message.text}, epoch {message.epoch} of {message.epochs}, {speed}, {message.waiting:.0%} waiting for data"
