@@ -140,7 +140,9 @@ def _view_entry(number: int, view: ExplainedView, out: Path) -> dict[str, Any]:
 
     reading, occlusion = view.reading, view.occlusion
     drops = occlusion.drop_map().astype(np.float32)
-    maps = {"mean": reading.activation_map, "folds": reading.member_maps, "occlusion": drops}
+    folds = reading.member_maps
+    assert folds is not None  # it was read just now
+    maps = {"mean": reading.activation_map, "folds": folds, "occlusion": drops}
     stem = f"{number}_{reading.view}_{re.sub(r'[^A-Za-z0-9._-]+', '_', reading.file.stem)[:60]}"
     paths = {}
     for name, values in maps.items():

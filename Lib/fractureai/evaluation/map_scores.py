@@ -64,9 +64,9 @@ def map_agreement(first: Heat, second: Heat) -> float:
     models?", IEEE TPAMI 41, 2019).
     """
     a, b = (np.asarray(heat, dtype=float).ravel() for heat in (first, second))
-    a, b = a - a.mean(), b - b.mean()
-    norm = math.sqrt(float(a @ a) * float(b @ b))
-    return float(np.clip(a @ b / norm, -1, 1)) if norm > 0 else math.nan
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan
+    return float(np.corrcoef(a, b)[0, 1])
 
 
 def fold_agreement(member_maps: Heat | None) -> float:
