@@ -53,6 +53,16 @@ def test_normalise_is_float32_between_0_and_1_and_keeps_its_input():
     np.testing.assert_array_equal(pixels, before)
 
 
+def test_grey_levels_cut_off_as_a_cast_to_8_bits():
+    pixels = np.random.default_rng(0).integers(0, 4096, (50, 60)).astype(np.uint16)
+    low, high = np.percentile(pixels, [5, 99])
+    as_8_bits = np.uint8((np.clip(pixels, low, high) - low) / (high - low) * 255)
+    result = normalise(pixels, grey_levels=256)
+    assert np.mean(np.rint(result * 255) != as_8_bits) < 1e-3
+    assert set(np.unique(np.rint(result * 255))) <= set(range(256))
+    assert (result <= normalise(pixels)).all()
+
+
 @pytest.mark.parametrize("value", [0, 7.5, -3])
 def test_a_constant_image_becomes_zeros(value):
     np.testing.assert_array_equal(normalise(np.full((9, 8), value, np.float32)), np.zeros((9, 8)))

@@ -114,6 +114,11 @@ class BundleSpec:
         """
         return site_from_table(self.site, source=f"bundle {self.id}")
 
+    @property
+    def grey_levels(self) -> int:
+        """To how many values normalised images are cut off, as in training; 0 for floats."""
+        return int(self.recipe.get("grey_levels", 0))
+
     def onnx_files(self) -> tuple[str, ...]:
         """Return the ONNX files of all views, relative to the bundle."""
         return tuple(path for view in self.views.values() for path in (*view.localizers, *view.classifiers))

@@ -130,7 +130,7 @@ def occlude_view(
     px_per_mm = size_px / view.roi.side_mm
     numbers = view.members or range(len(reader.classifiers))
     return occlude(
-        crop_roi(normalise(radiograph.pixels), view.roi, size_px),
+        crop_roi(normalise(radiograph.pixels, grey_levels=pipeline.bundle.spec.grey_levels), view.roi, size_px),
         [reader.classifiers[number] for number in numbers],
         window_px=reader.models.window_px,
         positive=site.classes.index(site.positive_class),

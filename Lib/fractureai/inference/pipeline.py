@@ -326,7 +326,7 @@ class ViewReader:
         """Localize, crop and classify; what was found, or why not, goes into the job."""
         profile = self.profile
         with job.timed("read"):
-            image = normalise(radiograph.pixels)
+            image = normalise(radiograph.pixels, grey_levels=self._bundle.spec.grey_levels)
         if not image.any():
             job.refer(referral.blank_referral(label))
             return

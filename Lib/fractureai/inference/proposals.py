@@ -73,7 +73,7 @@ def propose(pipeline: Pipeline, radiograph: Radiograph | str | Path, *, view: st
     """
     if not isinstance(radiograph, Radiograph):
         radiograph = read_radiograph(radiograph, view=view)
-    image = normalise(radiograph.pixels)
+    image = normalise(radiograph.pixels, grey_levels=pipeline.bundle.spec.grey_levels)
     if not image.any():
         raise RadiographError(radiograph.path, "the image is blank", "choose another")
     views = {name: _propose_view(reader, radiograph, image) for name, reader in pipeline.readers.items()}

@@ -39,13 +39,17 @@ def intensity_range(
     return first, second
 
 
-def normalise(pixels: npt.NDArray[Any], value_range: tuple[float, float] | None = None) -> npt.NDArray[np.float32]:
+def normalise(
+    pixels: npt.NDArray[Any], value_range: tuple[float, float] | None = None, *, grey_levels: int = 0
+) -> npt.NDArray[np.float32]:
     """Clip pixels to a range and scale it to 0..1.
 
     Args:
         pixels: finite values, any shape.
         value_range: the values that become 0 and 1; by default `intensity_range` of these pixels. With the range of the
             whole image, a part of it is normalised as it would be within the whole.
+        grey_levels: 0 for floats; else the result is cut off to so many equally spaced values: 256 for what DeepWrist's
+            published code makes of an image.
 
     Returns:
         float32 array of the same shape; all zeros where the range is empty (a constant image).
@@ -55,7 +59,12 @@ def normalise(pixels: npt.NDArray[Any], value_range: tuple[float, float] | None 
         return np.zeros(pixels.shape, dtype=np.float32)
     scaled = np.subtract(pixels, np.float32(low), dtype=np.float32)
     scaled *= np.float32(1 / (high - low))
-    return np.asarray(np.clip(scaled, 0, 1, out=scaled))
+    np.clip(scaled, 0, 1, out=scaled)
+    if grey_levels:
+        scaled *= np.float32(grey_levels - 1)
+        np.floor(scaled, out=scaled)
+        scaled /= np.float32(grey_levels - 1)
+    return np.asarray(scaled)
 
 
 def normalised_crop(pixels: npt.NDArray[Any], roi: Roi, size_px: int) -> npt.NDArray[np.float32]:

@@ -81,15 +81,16 @@ def train_view(run: Run, view: ViewProfile, samples: Sequence[Sample]) -> Traine
 
 
 def _whole_image_cache(run: Run, view: ViewProfile, samples: Sequence[Sample]) -> Cache:
-    size = run.recipe.localizer.input_px
+    size, grey_levels = run.recipe.localizer.input_px, run.recipe.grey_levels
 
     def item(sample: Sample) -> CacheItem:
         def make() -> tuple[npt.NDArray[np.float32], Facts]:
             radiograph = run.dataset.read(sample.row)
             spacing = radiograph.spacing_mm or (float("nan"), float("nan"))
-            return resize(normalise(radiograph.pixels), (size, size)), (*radiograph.shape, *spacing)
+            image = resize(normalise(radiograph.pixels, grey_levels=grey_levels), (size, size))
+            return image, (*radiograph.shape, *spacing)
 
-        return CacheItem(sample.row.id, f"whole {_file_state(run.dataset, sample)}", make)
+        return CacheItem(sample.row.id, f"whole {_file_state(run.dataset, sample)} {grey_levels}", make)
 
     return fill_cache(run.out / "cache", f"{view.name}-whole", [item(sample) for sample in samples], size)
 
@@ -97,7 +98,7 @@ def _whole_image_cache(run: Run, view: ViewProfile, samples: Sequence[Sample]) -
 def _region_cache(
     run: Run, view: ViewProfile, samples: Sequence[Sample], landmarks: npt.NDArray[np.float64], whole: Cache
 ) -> Cache:
-    context = run.recipe.classifier.context
+    context, grey_levels = run.recipe.classifier.context, run.recipe.grey_levels
     size = _context_px(view, context)
 
     def item(sample: Sample, points: npt.NDArray[np.float64], facts: npt.NDArray[np.float64]) -> CacheItem:
@@ -105,9 +106,11 @@ def _region_cache(
             radiograph = run.dataset.read(sample.row)
             roi = with_context(region_of_interest(points * facts[:2] - 0.5, view, radiograph.spacing_mm), context)
             spacing = radiograph.spacing_mm or (float("nan"), float("nan"))
-            return crop_roi(normalise(radiograph.pixels), roi, size), (*radiograph.shape, *spacing)
+            image = crop_roi(normalise(radiograph.pixels, grey_levels=grey_levels), roi, size)
+            return image, (*radiograph.shape, *spacing)
 
-        content = f"region {_file_state(run.dataset, sample)} {view} {context} {np.round(points, 6).tolist()}"
+        places = np.round(points, 6).tolist()
+        content = f"region {_file_state(run.dataset, sample)} {view} {context} {grey_levels} {places}"
         return CacheItem(sample.row.id, content, make)
 
     items = [item(*triple) for triple in zip(samples, landmarks, whole.facts, strict=True)]
