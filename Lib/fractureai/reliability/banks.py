@@ -167,9 +167,9 @@ class ViewBank:
         Raises:
             EvaluationError: an array is missing or of the wrong shape.
         """
-        numbers = sorted({int(name.split("/")[0]) for name in arrays})
         try:
-            return cls(tuple(_member(arrays, number) for number in numbers))
+            count = 1 + max(int(name.split("/")[0]) for name in arrays)
+            return cls(tuple(_member(arrays, number) for number in range(count)))
         except (KeyError, ValueError) as error:
             raise EvaluationError(f"A feature bank of the bundle is damaged ({error}).") from error
 

@@ -30,7 +30,7 @@ CALIBRATION_TITLES: Mapping[str, str] = {"temperature": "Temperature", "isotonic
 MIN_CASES = 10
 """Fewer fractures, or fewer normals, than this and no calibration is fitted."""
 
-_EDGE = 1e-6  # probabilities nearer to 0 or 1 than this count as this near: their log-odds would be infinite
+_EDGE = 1e-9  # probabilities nearer to 0 or 1 than this count as this near: their log-odds would be infinite
 _LOG_TEMPERATURE = (-5.0, 5.0)
 
 

@@ -16,7 +16,7 @@ def grouped_folds(
     """Yield (n,) masks of the studies inside each of ``folds`` parts; every study is inside exactly one.
 
     Args:
-        strata: (n,) what each part should hold in the same share.
+        strata: (n,) what each part should hold in the same share; not regarded when there is less of it than parts.
         groups: (n,) patient of each study.
         folds: number of parts, at least 2.
         seed: of the division.
@@ -31,8 +31,10 @@ def grouped_folds(
         raise EvaluationError(f"{len(np.unique(names))} patients can not be divided into {folds} parts.")
     from sklearn.model_selection import StratifiedGroupKFold
 
+    rare = min(int(strata.sum()), int((~strata).sum())) < folds
+    kinds = np.zeros(len(strata), dtype=bool) if rare else strata
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for _, inside in splitter.split(np.zeros((len(strata), 1)), strata, names):
+    for _, inside in splitter.split(np.zeros((len(strata), 1)), kinds, names):
         mask = np.zeros(len(strata), dtype=bool)
         mask[inside] = True
         yield mask
