@@ -34,6 +34,12 @@ class ModelChoice:
         """Identifier of the model that reads."""
         return self._session.settings.model
 
+    @property
+    def coverage(self) -> float | None:
+        """Share of studies that the chosen model is to answer; None: as it was made, or it was never calibrated."""
+        chosen = next((model for model in self.models if model["id"] == self.model), {})
+        return None if chosen.get("coverage") is None else self._session.settings.coverage
+
     def refresh(self) -> None:
         """Ask the server for its models; it is running."""
         self._session.engine.call(lambda client, _task: client.models(), self._listed, self._failed)

@@ -219,7 +219,8 @@ class ReadPage(Page, VTKObservationMixin):
         self.line.clear()
         self.install.hide()
         given_view = self.ui.givenViewCombo.itemData(self.ui.givenViewCombo.currentIndex) or None
-        self.run.start(self.study.case, self.models.model, given_view if self.study.view_is_unknown else None)
+        view = given_view if self.study.view_is_unknown else None
+        self.run.start(self.study.case, self.models.model, view, self.models.coverage)
 
     def cancel(self) -> None:
         """Cancel the reading in progress."""

@@ -38,13 +38,14 @@ class ReadingRun:
         """Whether a reading is in progress."""
         return self.state == "running"
 
-    def start(self, case: Case, model: str, view: str | None = None) -> None:
+    def start(self, case: Case, model: str, view: str | None = None, coverage: float | None = None) -> None:
         """Start reading a case.
 
         Args:
             case: its files are read by the server.
             model: identifier of the model.
             view: of an only radiograph whose file does not say it; by default what the dataset says.
+            coverage: share of studies that the model is to answer; None: as it was made.
         """
         self.cancel()
         self.state, self.stage, self.case = "running", None, case
@@ -53,6 +54,7 @@ class ReadingRun:
             "view": view or case.given_view,
             "side": case.given_side,
             "spacing_mm": case.given_spacing_mm,
+            "coverage": coverage,
         }
         files = case.files
 

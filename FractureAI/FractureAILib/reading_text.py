@@ -145,6 +145,47 @@ def withheld(reading: Mapping[str, Any]) -> str:
     )
 
 
+def trust(reading: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return how far a reading can be trusted, a sentence each; () where the model was never calibrated."""
+    found = reading.get("reliability")
+    if not found:
+        return ()
+    percent = round(100 * found["coverage"])
+    if found["uncertainty"] > found["uncertainty_limit"]:
+        text = _("Uncertainty {value}: above {limit}, the limit for answering {percent} of 100 studies.")
+    elif percent == 100:
+        text = _("Uncertainty {value}; the model is to answer all studies.")
+    else:
+        text = _("Uncertainty {value}: below {limit}, the limit for answering {percent} of 100 studies.")
+    figures = {"value": found["uncertainty"], "limit": found["uncertainty_limit"]}
+    decimals = 2 if round(figures["value"], 2) != round(figures["limit"], 2) else MOST_DECIMALS
+    shown = {name: f"{value:.{decimals}f}" for name, value in figures.items()}
+    return (
+        _("Calibrated probability {value}").format(value=f"{found['calibrated_probability']:.2f}")
+        + f" ({possible(found['conformal'])}).",
+        text.format(percent=percent, **shown),
+    )
+
+
+def possible(classes: Sequence[str]) -> str:
+    """Return which answers a calibrated model can not rule out, in words."""
+    if not classes:
+        return _("like no study it was calibrated on")
+    if len(classes) > 1:
+        return _("undecided: {classes} are both possible").format(classes=_(" and ").join(classes))
+    return _("only {name} is likely").format(name=classes[0])
+
+
+def trust_meaning() -> str:
+    """Return what the figures of `trust` mean, for people who wonder."""
+    return _(
+        "Calibrated: of 100 studies with this value, so many had the finding among those the model was calibrated on. "
+        "The decision is made on the probability above, not on this one.\nUncertainty: how far networks, views and "
+        "crops differ, how close the threshold is and how unlike the training images this one is, taken together. "
+        "How many studies the model is to answer is chosen in the settings; above the limit it leaves the study to you."
+    )
+
+
 def interval_meaning(line: Line) -> str:
     """Return what an interval means, for people who wonder."""
     if line.interval is None:

@@ -19,7 +19,8 @@ class ReadingView:
     """Fills the result box of the page; knows nothing of scenes and servers.
 
     Args:
-        ui: the page's widgets by name: resultBox, headlineLabel, reasonsLabel, barLabel, resultTable, noticeLabel.
+        ui: the page's widgets by name: resultBox, headlineLabel, reasonsLabel, barLabel, resultTable, trustLabel,
+            noticeLabel.
     """
 
     def __init__(self, ui) -> None:
@@ -44,6 +45,7 @@ class ReadingView:
         self._headline(reading)
         self._reasons(reading)
         self._table()
+        self._trust(reading)
         self.draw()
         style.set_text(self.ui.noticeLabel, self._about_model(reading), style.ALARM if reading["notice"] else None)
 
@@ -85,6 +87,12 @@ class ReadingView:
             rows += f'<div style="margin-top:4px;">{escape(withheld)}</div>'
         label.visible = bool(rows)
         label.text = rows
+
+    def _trust(self, reading: Mapping[str, Any]) -> None:
+        label, sentences = self.ui.trustLabel, reading_text.trust(reading)
+        label.visible = bool(sentences)
+        label.text = "\n".join(sentences)
+        label.toolTip = reading_text.trust_meaning()
 
     def _table(self) -> None:
         table = self.ui.resultTable

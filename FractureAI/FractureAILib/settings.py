@@ -108,6 +108,16 @@ class Settings:
     def model(self, identifier: str) -> None:
         self._set("Model", identifier)
 
+    @property
+    def coverage(self) -> float | None:
+        """Share of studies that models are to answer, above 0, at most 1; None: as each model was made."""
+        percent = int(self._get("CoveragePercent", "0"))
+        return percent / 100 if percent else None
+
+    @coverage.setter
+    def coverage(self, share: float | None) -> None:
+        self._set("CoveragePercent", str(round(100 * (share or 0))))
+
     def _own_folder(self) -> Path:
         """Return a folder beside the application's settings file."""
         return Path(slicer.app.slicerUserSettingsFilePath).parent / "FractureAI"

@@ -33,6 +33,8 @@ class SettingsPage(Page):
         ui.keysButton.connect("clicked()", lambda: self.keys_wanted())
         ui.proposalsCheckBox.checked = session.settings.proposals
         ui.proposalsCheckBox.connect("toggled(bool)", self._set_proposals)
+        ui.coverageSpinBox.setValue(round(100 * (session.settings.coverage or 0)))
+        ui.coverageSpinBox.connect("valueChanged(int)", self._set_coverage)
         ui.modelsList.connect("currentRowChanged(int)", self._show_card)
         ui.useModelButton.connect("clicked()", self._use_model)
         ui.importModelButton.connect("clicked()", self._ask_zip)
@@ -140,11 +142,27 @@ class SettingsPage(Page):
         there = 0 <= row < len(self.models)
         self.ui.useModelButton.enabled = there and self.models[row]["id"] != self.session.settings.model
         self.ui.cardBrowser.visible = there
+        self._show_coverage(self.models[row] if there else {})
         if there:
             self.ui.cardBrowser.setMarkdown(self.models[row].get("card") or _("This model has no card."))
 
     def _set_proposals(self, wanted: bool) -> None:
         self.session.settings.proposals = wanted
+
+    def _set_coverage(self, percent: int) -> None:
+        self.session.settings.coverage = percent / 100 if percent else None
+
+    def _show_coverage(self, model: dict[str, Any]) -> None:
+        """Say what the share of answered studies means for the model whose card is shown."""
+        own = model.get("coverage")
+        self.ui.coverageLabel.visible = bool(model)
+        if own is None:
+            text = _("This model was never calibrated: it can not be told how many studies to answer.")
+        else:
+            text = _(
+                "Of studies like those this model was calibrated on; by itself it answers {percent} of 100."
+            ).format(percent=round(100 * own))
+        style.set_text(self.ui.coverageLabel, text)
 
     def _use_model(self) -> None:
         row = self.ui.modelsList.currentRow
