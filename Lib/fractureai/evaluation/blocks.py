@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DASH = "–"
 """Stands for a value that the data do not define."""
+_MINUS = "−"
 
 Cell: TypeAlias = Estimate | str | int | float | bool | None
 
@@ -90,15 +91,22 @@ class Column:
     def show(self, cell: Cell) -> tuple[str, str]:
         """Return the cell as people read it: the value, and the interval below it or ""."""
         if isinstance(cell, Estimate):
-            value = DASH if math.isnan(cell.value) else format(cell.value, self.format)
-            interval = math.isfinite(cell.low) or math.isfinite(cell.high)
-            bounds = (DASH if math.isnan(end) else format(end, self.format) for end in (cell.low, cell.high))
-            return value, "–".join(bounds) if interval else ""
-        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-            return DASH, ""
+            bounds = [self._number(end) for end in (cell.low, cell.high)]
+            between = " to " if any(end.startswith(_MINUS) for end in bounds) else "–"
+            known = math.isfinite(cell.low) or math.isfinite(cell.high)
+            return self._number(cell.value), between.join(bounds) if known else ""
         if isinstance(cell, bool):
             return "yes" if cell else "no", ""
-        return format(cell, self.format) if isinstance(cell, float) else str(cell), ""
+        if isinstance(cell, float):
+            return self._number(cell), ""
+        return DASH if cell is None else str(cell), ""
+
+    def _number(self, value: float) -> str:
+        if math.isnan(value):
+            return DASH
+        if math.isinf(value):
+            return "∞" if value > 0 else f"{_MINUS}∞"
+        return format(value, self.format).replace("-", _MINUS, 1) if value < 0 else format(value, self.format)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,17 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from reportlab.lib.utils import ImageReader, simpleSplit
-from reportlab.platypus import BaseDocTemplate, Flowable, Frame, Image, ListFlowable, PageTemplate, Paragraph, Spacer
+from reportlab.platypus import (
+    BaseDocTemplate,
+    CondPageBreak,
+    Flowable,
+    Frame,
+    Image,
+    ListFlowable,
+    PageTemplate,
+    Paragraph,
+    Spacer,
+)
 from reportlab.platypus import Table as Grid
 
 from fractureai import NOT_A_MEDICAL_DEVICE, __version__
@@ -46,6 +56,8 @@ _PAGE_PT = (210 * _MM, 297 * _MM)
 _WIDTH_PT = _PAGE_PT[0] - 2 * _MARGIN_PT
 _HEIGHT_PT = _PAGE_PT[1] - _TOP_PT - _BOTTOM_PT
 _GAP_PT = 6 * _MM
+_START_PT = 45 * _MM
+"""A section or a long table starts on the next page rather than with less than this."""
 _PICTURE_PT = 78 * _MM
 _BODY_PT = 9.5
 _TOTAL, _TOTAL_PT = "pages", (_PAGE_PT[0] - _MARGIN_PT - 10, 13.5 * _MM)
@@ -158,11 +170,11 @@ def _story(
     ]
     heading = paragraph_style(13, font=BOLD, before=16, after=5, keep=True)
     for i, section in enumerate(sections):
-        story.append(_Mark(section.title, section.key, 0))
+        story += [CondPageBreak(_START_PT), _Mark(section.title, section.key, 0)]
         if i:
             story.append(Paragraph(escape(section.title), heading))
-        for block in section.blocks:
-            story += _flowables(block, plots)
+        for block, following in zip(section.blocks, (*section.blocks[1:], None), strict=True):
+            story += _text(block, following) if isinstance(block, Text) else _flowables(block, plots)
     return story
 
 
@@ -170,7 +182,6 @@ def _flowables(block: Block, plots: Mapping[str, PlotFiles]) -> list[Any]:
     if isinstance(block, Plots):
         return _plots(block, plots)
     makers: dict[type[Any], Callable[[Any], list[Any]]] = {
-        Text: _text,
         Bullets: _bullets,
         Facts: _facts,
         Tiles: _tiles,
@@ -180,11 +191,13 @@ def _flowables(block: Block, plots: Mapping[str, PlotFiles]) -> list[Any]:
     return makers[type(block)](block)
 
 
-def _text(block: Text) -> list[Any]:
+def _text(block: Text, following: Block | None = None) -> list[Any]:
+    # A text stays on the page of the table or the pictures that it introduces.
+    keep = not isinstance(following, Text | Bullets | None)
     styles = {
-        "": paragraph_style(_BODY_PT, after=5),
-        "lead": paragraph_style(11, after=6),
-        "muted": paragraph_style(_CAPTION_PT, colour=MUTED, after=5),
+        "": paragraph_style(_BODY_PT, after=5, keep=keep),
+        "lead": paragraph_style(11, after=6, keep=keep),
+        "muted": paragraph_style(_CAPTION_PT, colour=MUTED, after=5, keep=keep),
         "heading": paragraph_style(10.5, font=BOLD, before=8, after=4, keep=True),
     }
     return [Paragraph(escape(block.text), styles[block.look])]
@@ -231,9 +244,13 @@ def _tiles(block: Tiles) -> list[Any]:
 
 
 def _table(block: Table) -> list[Any]:
-    caption = paragraph_style(_CAPTION_PT, colour=MUTED, before=3, after=3, keep=True)
-    story: list[Any] = [Paragraph(escape(block.caption), caption)] if block.caption else []
-    for grid in table_flowables(block, _WIDTH_PT):
+    grids = table_flowables(block, _WIDTH_PT)
+    # A long table starts where it stands and goes on over the page, a short one stays in one piece.
+    short = sum(grid.wrap(_WIDTH_PT, _HEIGHT_PT)[1] for grid in grids) < _HEIGHT_PT / 2
+    caption = paragraph_style(_CAPTION_PT, colour=MUTED, before=3, after=3, keep=short)
+    story: list[Any] = [] if short else [CondPageBreak(_START_PT)]
+    story += [Paragraph(escape(block.caption), caption)] if block.caption else []
+    for grid in grids:
         story += [grid, Spacer(0, 7)]
     return story
 
