@@ -19,7 +19,11 @@ from fractureai.evaluation.strata import MetricsRow, strata_rows, view_rows
 
 if TYPE_CHECKING:
     from fractureai.evaluation.blocks import ReportPart
+    from fractureai.evaluation.calibrated import CalibrationComparison
+    from fractureai.evaluation.confounders import ConfounderTable
     from fractureai.evaluation.explanation_report import ExplanationReport
+    from fractureai.evaluation.readers import ReaderStudy
+    from fractureai.evaluation.selective_report import SelectiveReport
 
 ENSEMBLE = "ensemble"
 """Key of the study's own threshold beside those of the views."""
@@ -107,10 +111,10 @@ class Evaluation:
     resamples: int
     seed: int
     confidence: float
-    readers: ReportPart | None = None
-    confounders: ReportPart | None = None
-    calibrated: ReportPart | None = None
-    selective: ReportPart | None = None
+    readers: ReaderStudy | None = None
+    confounders: ConfounderTable | None = None
+    calibrated: CalibrationComparison | None = None
+    selective: SelectiveReport | None = None
     explanation: ExplanationReport | None = None
 
     def stratum(self, name: str) -> MetricsRow:

@@ -9,12 +9,16 @@ from pathlib import Path
 from fractureai.bundle import Bundle
 from fractureai.dataset import Dataset
 from fractureai.evaluation.cases import CaseResult
+from fractureai.evaluation.confounders import confounders
 from fractureai.evaluation.evaluate import Evaluation, evaluate
 from fractureai.evaluation.explanation import OCCLUSIONS, Occlude, explain_radiographs
 from fractureai.evaluation.explanation_figure import make_examples
 from fractureai.evaluation.explanation_report import explanation_report
+from fractureai.evaluation.readers import ReaderTable, reader_study
 from fractureai.evaluation.report import Subject, write_report
 from fractureai.evaluation.run import SplitReading, cases_from_predictions, error_gallery
+from fractureai.evaluation.trust_report import trust_parts
+from fractureai.inference.prediction import Prediction
 
 
 def write_split_report(
@@ -26,9 +30,11 @@ def write_split_report(
     raters: Sequence[str] | None = None,
     *,
     created: str = "",
+    readers: ReaderTable | None = None,
     occlude: Occlude | None = None,
     occlusions: int = OCCLUSIONS,
     progress: Callable[[int, int], None] | None = None,
+    foreign: Sequence[Prediction] = (),
 ) -> tuple[Evaluation, Path]:
     """Set readings beside the reference annotations and write the report with a gallery of the worst errors.
 
@@ -40,13 +46,17 @@ def write_split_report(
         out: folder of the report.
         raters: see `Dataset.reference_annotations`.
         created: date as text.
+        readers: people and other models to set beside the model, of `reader_table`.
         occlude, occlusions, progress: as of `fractureai.evaluation.explanation.explain_radiographs`.
+        foreign: readings of images that are none of the site (other body parts, photographs, noise); how well each
+            score tells them apart is reported for a bundle that was calibrated.
 
     Returns:
         The figures, and the path of the HTML page.
 
     Raises:
         DatasetError: no study has both a reading and a reference.
+        EvaluationError: a reader read none of the studies.
     """
     from fractureai.inference.overlay import render_overlay
 
@@ -62,13 +72,17 @@ def write_split_report(
         progress=progress,
     )
     examples = make_examples(dataset, table.cases, reading.predictions, raters)
-    evaluation = replace(evaluation, explanation=explanation_report(radiographs, examples))
+    calibrated, selective = trust_parts(bundle, dataset.name, split, table.cases, foreign)
+    explanation = explanation_report(radiographs, examples)
+    evaluation = replace(evaluation, explanation=explanation, calibrated=calibrated, selective=selective)
+    compared = reader_study(table.cases, readers) if readers else None
+    evaluation = replace(evaluation, readers=compared, confounders=confounders(table.cases))
     report = write_report(
         evaluation,
         out,
         gallery=error_gallery(dataset, table.cases, reading.predictions, render_overlay),
         notice=bundle.notice,
-        title=f"{bundle.spec.title} on {dataset.name}",
+        title=f"{bundle.spec.title}: validation on {dataset.name}",
         created=created,
         subject=Subject(bundle.spec, dataset.name, split or "all", _raters(dataset, table.cases, raters)),
     )
