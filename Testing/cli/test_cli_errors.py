@@ -16,7 +16,7 @@ from fractureai.dataset import Dataset
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
-COMMANDS = ("phantom", "import", "export", "check", "split", "train", "evaluate", "read", "show", "demo")
+COMMANDS = ("phantom", "import", "export", "check", "split", "train", "evaluate", "read", "explain", "show", "demo")
 
 BAD_INPUT = [
     (["nonsense"], "No such command"),

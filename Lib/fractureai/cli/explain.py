@@ -59,7 +59,9 @@ def run(
     spacing_mm: Annotated[
         list[float] | None, typer.Option(help="Pixel spacing: for all files, or repeated, one a file.")
     ] = None,
-    patch_mm: Annotated[float | None, typer.Option(help="Side of the patch that hides parts of the image.")] = None,
+    patch_mm: Annotated[
+        float | None, typer.Option(min=1, help="Side in millimetres of the patch that hides parts of the image.")
+    ] = None,
     as_json: console.JsonOption = False,
 ) -> None:
     """Show why a study is read as it is: region, map of each fold, what hiding parts does, and how far they agree."""
@@ -97,9 +99,10 @@ def _explained(pipeline: Pipeline, reading: ViewPrediction, patch_mm: float | No
 
     radiograph = read_radiograph(reading.file)
     side = PATCH_MM if patch_mm is None else patch_mm
-    if not 0 < side <= reading.roi.side_mm / 2:
-        limit = f"{reading.roi.side_mm / 2:g}"
-        raise typer.BadParameter(f"--patch-mm {side:g} is not above 0 and at most {limit}, half the region.")
+    reader = pipeline.readers[reading.view]
+    window_mm = reading.roi.side_mm * reader.models.window_px / reader.profile.roi_size_px
+    if side > window_mm:
+        raise typer.BadParameter(f"--patch-mm {side:g} is more than the {window_mm:.0f} mm that the networks see.")
     occlusion = occlude_view(pipeline, radiograph, reading, patch_mm=side, stride_mm=side / 2)
     return ExplainedView(
         radiograph,

@@ -63,11 +63,7 @@ def write_explanation_png(path: Path, prediction: Prediction, views: Sequence[Ex
 
 
 def _rows(view: ExplainedView) -> list[list[_Panel]]:
-    panels = _panels(view)
-    return [panels[i : i + COLUMNS] for i in range(0, len(panels), COLUMNS)]
-
-
-def _panels(view: ExplainedView) -> list[_Panel]:
+    """Return the panels of a radiograph: a row on all networks together, then the folds."""
     from fractureai.evaluation.explanation_figure import blend, display_window
     from fractureai.geometry import crop_roi, resize
 
@@ -79,12 +75,10 @@ def _panels(view: ExplainedView) -> list[_Panel]:
         share = heat / highest if highest > 0 else heat
         return blend(region, resize(np.asarray(share, dtype=np.float32), (SIZE_PX, SIZE_PX)))
 
-    members = reading.member_maps
-    folds = [] if members is None or len(members) < 2 else list(members)
     agree = "" if math.isnan(view.agreement) else f", folds agree {view.agreement:.2f}"
     rank = "" if math.isnan(view.correlation) else f", rank correlation {view.correlation:.2f}"
     patch_mm = occlusion.patch_px * reading.roi.side_mm / occlusion.size_px
-    return [
+    together = [
         _whole(view.radiograph, reading),
         _Panel("Region of interest", np.repeat(region[..., np.newaxis], 3, axis=-1)),
         _Panel(f"Grad-CAM{agree}\ndispersion {view.dispersion:.2f}", over(reading.activation_map)),
@@ -93,11 +87,15 @@ def _panels(view: ExplainedView) -> list[_Panel]:
             f"{max(occlusion.drops.max(), 0):.2f}",
             over(occlusion.evidence_map()),
         ),
-        *(
-            _Panel(f"Grad-CAM of fold {number}\nprobability {probability:.2f}", over(heat))
-            for number, (heat, probability) in enumerate(zip(folds, reading.fold_probabilities, strict=False), start=1)
-        ),
     ]
+    members = reading.member_maps
+    if members is None or len(members) < 2:
+        return [together]
+    folds = [
+        _Panel(f"Grad-CAM of fold {number}\nprobability {probability:.2f}", over(heat))
+        for number, (heat, probability) in enumerate(zip(members, reading.fold_probabilities, strict=True), start=1)
+    ]
+    return [together, *(folds[i : i + COLUMNS] for i in range(0, len(folds), COLUMNS))]
 
 
 def _whole(radiograph: Radiograph, reading: ViewPrediction) -> _Panel:
