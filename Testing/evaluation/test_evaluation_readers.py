@@ -132,7 +132,7 @@ def test_readers_as_published_give_the_published_table() -> None:
         for i in range(207)
     )
     said = {name: {str(i): bool(call) for i, call in enumerate(calls[name])} for name in calls if name != "ensemble"}
-    found = reader_study(cases, ReaderTable(said)).sets[0]
+    found = reader_study(cases, ReaderTable(said), resamples=2000).sets[0]
     for row, printed in zip(found.rows, [*(r for r in rows if r.is_person), rows[0]], strict=True):
         for name in SHARES:
             assert math.floor(100 * row.estimates[name].value + 1e-9) == round(100 * printed.estimates[name].value)
@@ -144,6 +144,7 @@ def test_readers_as_published_give_the_published_table() -> None:
     assert all(row.against_model_normals.p_exact < 0.05 for row in found.people if row.reader in ("R1", "R2"))
 
 
+@pytest.mark.slow
 def test_report_shows_readers_and_writes_all_numbers(cases, table, tmp_path) -> None:
     study = reader_study(cases, table, resamples=100)
     path = write_report(replace(evaluate(cases, resamples=50), readers=study), tmp_path)

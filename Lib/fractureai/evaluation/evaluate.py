@@ -18,7 +18,6 @@ from fractureai.evaluation.landmarks import LandmarkRecall, landmark_recall
 from fractureai.evaluation.strata import MetricsRow, strata_rows, view_rows
 
 if TYPE_CHECKING:
-    from fractureai.evaluation.blocks import ReportPart
     from fractureai.evaluation.calibrated import CalibrationComparison
     from fractureai.evaluation.confounders import ConfounderTable
     from fractureai.evaluation.explanation_report import ExplanationReport

@@ -49,7 +49,7 @@ def write_prediction_report(
         table = table.merged(read_reader_file(path, index, labels))
     for path in predictions[1:]:
         table = table.merged(other_model(read_prediction_file(path), index, threshold))
-    compared = reader_study(cases, table) if table.calls or table.models else None
+    compared = reader_study(cases, table) if table.names else None
     evaluation = replace(evaluate(cases, left_out=left_out), readers=compared, confounders=confounders(cases))
     report = write_report(
         evaluation,

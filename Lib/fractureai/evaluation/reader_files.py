@@ -111,10 +111,15 @@ def reader_table(
         raters: whose marks are the reference; see `Dataset.reference_annotations`.
 
     Raises:
-        DatasetError: as `read_reader_file`, `read_prediction_file` and `readers_from_raters`.
+        DatasetError: as `read_reader_file`, `read_prediction_file` and `readers_from_raters`; or a reader's own marks
+            are the reference.
         EvaluationError: two readers have one name.
     """
     references = dataset.reference_annotations(raters)
+    judged = {mark.rater for mark in references.values()}.intersection(as_readers)
+    if judged:
+        reason = f"the marks of {min(judged)} are the reference, so this reader can not be judged by them"
+        raise DatasetError(dataset.folder, reason, "name other raters as the reference, or other readers")
     index, site = StudyIndex.of_dataset(dataset, references), dataset.site
     labels = {}
     for key, rows in studies(dataset, None, references).items():

@@ -65,15 +65,20 @@ class ReaderTable:
     models: Mapping[str, OtherModel] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All readers and other models."""
+        return (*self.calls, *self.models)
+
     def merged(self, other: ReaderTable) -> ReaderTable:
         """Return the readers of both.
 
         Raises:
             EvaluationError: both have a reader of one name.
         """
-        ours, theirs = {*self.calls, *self.models}, {*other.calls, *other.models}
-        if ours & theirs:
-            raise EvaluationError(f"Two readers are called {min(ours & theirs)}; rename the heading of one's column.")
+        twice = set(self.names).intersection(other.names)
+        if twice:
+            raise EvaluationError(f"Two readers are called {min(twice)}; rename the heading of one's column.")
         return ReaderTable({**self.calls, **other.calls}, {**self.models, **other.models}, (*self.notes, *other.notes))
 
 
@@ -201,7 +206,7 @@ def reader_study(
         EvaluationError: no reader read any of the cases, or one is called like the model or the reference.
     """
     check_bootstrap(resamples, confidence)
-    taken = {MODEL, REFERENCE} & {*table.calls, *table.models}
+    taken = {MODEL, REFERENCE}.intersection(table.names)
     if taken:
         raise EvaluationError(f"A reader can not be called {min(taken)}; rename the column or file.")
     studies = {case.study for case in cases}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -62,7 +61,7 @@ class MetricsRow:
     estimates: dict[str, Estimate]
     sensitivity_wilson: Estimate
     specificity_wilson: Estimate
-    auroc_delong: Estimate = Estimate(math.nan, math.nan, math.nan)
+    auroc_delong: Estimate
 
     @property
     def n(self) -> int:
@@ -91,7 +90,7 @@ def metrics_row(
     """Compute one row from (label, probability, threshold, patient); patients are resampled with all their cases."""
     given = list(readings)
     if not given:
-        return MetricsRow(name, title, None, {}, wilson(0, 0), wilson(0, 0))
+        return MetricsRow(name, title, None, {}, wilson(0, 0), wilson(0, 0), wilson(0, 0))
     labels, probabilities, thresholds, patients = (list(column) for column in zip(*given, strict=True))
     point = binary_metrics(labels, probabilities, thresholds)
     return MetricsRow(
