@@ -132,3 +132,26 @@ def test_without_a_subject_there_is_no_validation_report(cases_of, tmp_path: Pat
     assert not (tmp_path / "validation.json").exists()
     assert '<section id="use"' not in page
     assert '<section id="limits"' in page
+
+
+@pytest.mark.slow
+def test_the_report_of_a_split_names_its_data(tmp_path: Path) -> None:
+    """The fingerprint is that of images and marks: another mark, another fingerprint."""
+    from fractureai.evaluation import read_split, write_split_report
+    from fractureai.inference import Pipeline
+    from fractureai.phantom import write_dataset
+
+    dataset = write_dataset(tmp_path / "wrists", studies=3, seed=5)
+    pipeline = Pipeline.load("demo")
+    reading = read_split(dataset, pipeline.read, split=None)
+    found = []
+    for name in "ab":
+        write_split_report(dataset, pipeline.bundle, reading, None, tmp_path / name)
+        report = json.loads((tmp_path / name / "validation.json").read_text(encoding="utf-8"))
+        found.append(report["data"])
+        mark = dataset.reference_annotations()[dataset.radiographs[0].id]
+        row, column = mark.landmarks["wrist_centre"]
+        dataset.save(replace(mark, landmarks={**mark.landmarks, "wrist_centre": (row + 1, column)}))
+    assert {**found[0], "fingerprint": ""} == {**found[1], "fingerprint": ""}
+    assert found[0]["fingerprint"] != found[1]["fingerprint"]
+    assert (found[0]["split"], found[0]["reference_raters"], found[0]["simulated"]) == ("all", ["truth"], True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -84,13 +86,21 @@ def write_split_report(
         notice=bundle.notice,
         title=f"{bundle.spec.title}: validation on {dataset.name}",
         created=created,
-        subject=Subject(bundle.spec, dataset.name, split or "all", _raters(dataset, table.cases, raters)),
+        subject=_subject(dataset, bundle, table.cases, split, raters),
     )
     return evaluation, report
 
 
-def _raters(dataset: Dataset, cases: Sequence[CaseResult], raters: Sequence[str] | None) -> tuple[str, ...]:
-    """Return those whose marks the readings were compared with."""
+def _subject(
+    dataset: Dataset, bundle: Bundle, cases: Sequence[CaseResult], split: str | None, raters: Sequence[str] | None
+) -> Subject:
     references = dataset.reference_annotations(raters)
-    read = (view.radiograph for case in cases for view in case.views)
-    return tuple(sorted({references[id_].rater for id_ in read if id_ in references}))
+    read = sorted(view.radiograph for case in cases for view in case.views if view.radiograph in references)
+    digest = hashlib.sha256()
+    for id_ in read:
+        mark = references[id_]
+        regions = [(region.kind, region.shape, region.points) for region in mark.regions]
+        content = [id_, dataset.row(id_).sha256, mark.label, sorted(mark.landmarks.items()), regions]
+        digest.update(json.dumps(content, default=str).encode())
+    names = tuple(sorted({references[id_].rater for id_ in read}))
+    return Subject(bundle.spec, dataset.name, split or "all", names, digest.hexdigest())

@@ -98,6 +98,8 @@ def _commands() -> list[tuple[Any, ...]]:
         ("LINEBELOW", (0, 1), (-1, -1), 0.4, GRID),
         ("LEFTPADDING", (0, 0), (-1, -1), _PADDING_PT),
         ("RIGHTPADDING", (0, 0), (-1, -1), _PADDING_PT),
+        ("LEFTPADDING", (0, 0), (0, -1), 0),
+        ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
         ("TOPPADDING", (0, 0), (-1, -1), 2.5),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5),
     ]

@@ -36,12 +36,14 @@ class Subject:
         dataset: name of the dataset.
         split: name of the split, or ``all``.
         raters: whose marks are the reference.
+        fingerprint: hash of the images and the marks they were compared with; "" when not known.
     """
 
     spec: BundleSpec
     dataset: str
     split: str
     raters: tuple[str, ...]
+    fingerprint: str = ""
 
     @property
     def simulated(self) -> bool:
@@ -52,7 +54,7 @@ class Subject:
         """Return rows for people: name -> value."""
         spec = self.spec
         recipe, variant = str(spec.recipe.get("name") or "unknown"), spec.recipe.get("variant")
-        return {
+        facts = {
             "Model": spec.id,
             "Made": spec.created,
             "Recipe": f"{recipe}, variant {variant}" if variant else recipe,
@@ -63,6 +65,7 @@ class Subject:
             if self.raters == (SIMULATED,)
             else "marks of " + ", ".join(self.raters),
         }
+        return {**facts, "Fingerprint": self.fingerprint[:16]} if self.fingerprint else facts
 
 
 def use_section(subject: Subject) -> Section:
@@ -146,6 +149,7 @@ def _data(evaluation: Evaluation, subject: Subject) -> dict[str, Any]:
         "split": subject.split,
         "simulated": subject.simulated,
         "reference_raters": list(subject.raters),
+        "fingerprint": subject.fingerprint or None,
         "studies": len(cases),
         "patients": len({case.patient for case in cases}),
         "fractures": sum(case.label for case in cases),
