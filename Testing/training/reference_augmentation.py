@@ -29,9 +29,8 @@ IMAGE, POINTS, MASK = "image", "points", "mask"
 
 def reference(plan, index, shape, size_px):
     """Return the MONAI pipeline of one image of a plan: {"image": (1, H, W), "points": (L, 2), "mask": (1, H, W)}."""
-    steps = [Lambdad(POINTS, lambda points: np.asarray(points) + plan.jitter[index].numpy() * shape[1])]
-    steps += _padding(plan.padding, index, shape)
-    steps += _changes(plan.film, index)
+    steps = [*_padding(plan.padding, index, shape), *_changes(plan.film, index)]
+    steps += [Lambdad(POINTS, lambda points: np.asarray(points) + plan.jitter[index].numpy() * shape[1])]
     steps += _warp(plan.matrices[index].numpy(), shape, size_px, 0.0)
     steps += _changes(plan.values, index)
     steps += [ThresholdIntensityd(IMAGE, 0.0, above=True, cval=0.0)]

@@ -50,10 +50,10 @@ def carry_out(
     plan: Plan, images: Tensor, size_px: int, *, points: Tensor | None = None, masks: Tensor | None = None
 ) -> Augmented:
     """Apply a plan to the batch that it was drawn for; see `augment`."""
+    padded = plan.padding(Augmented(images, None if points is None else points.to(images.device), masks))
+    points = padded.points
     if points is not None:
-        points = points.to(images.device)
         points = points + plan.jitter.to(points) * images.shape[-1]
-    padded = plan.padding(Augmented(images, points, masks))
-    filmed = Augmented(change(padded.images, plan.film), padded.points, padded.masks)
+    filmed = Augmented(change(padded.images, plan.film), points, padded.masks)
     warped = warp(filmed, plan.matrices, size_px)
     return Augmented(change(warped.images, plan.values).clamp(0, 1), warped.points, warped.masks)

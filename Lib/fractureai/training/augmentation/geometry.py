@@ -105,9 +105,13 @@ def _sample(images: Tensor, grid: Tensor) -> Tensor:
 def _grid(matrices: Tensor, shape: tuple[int, int], size_px: int, like: Tensor) -> Tensor:
     steps = torch.arange(size_px, dtype=like.dtype, device=like.device) - (size_px - 1) / 2
     matrix = matrices.to(like)[:, :, :, None, None]
-    row, col, scale = (matrix[:, i, 0] * steps[:, None] + matrix[:, i, 1] * steps + matrix[:, i, 2] for i in range(3))
-    scale = 2 / scale.clamp(min=1e-3)
-    return torch.stack([col * scale / shape[1], row * scale / shape[0]], dim=-1)
+    # Sums of a column and a row of numbers, written in place: this is memory traffic, not arithmetic.
+    down, right = matrix[:, :, 0] * steps[:, None] + matrix[:, :, 2], matrix[:, :, 1] * steps
+    scale = (down[:, 2] + right[:, 2]).clamp_(min=1e-3).reciprocal_()
+    grid = torch.empty((*scale.shape, 2), dtype=like.dtype, device=like.device)
+    for place, axis in enumerate((1, 0)):
+        torch.mul(down[:, axis] + right[:, axis], scale * (2 / shape[axis]), out=grid[..., place])
+    return grid
 
 
 def _move(points: Tensor, matrices: Tensor, shape: tuple[int, int], size_px: int) -> Tensor:
