@@ -52,6 +52,22 @@ def test_a_model_is_imported_shown_and_chosen(desk, room, page, tmp_path):
     assert desk.session.settings.model == "demo"
 
 
+def test_the_share_of_answered_studies_is_kept_and_explained(desk, room, page, calibrated_demo):
+    desk.wait(lambda: page.models, 90)
+    spin = page.ui.coverageSpinBox
+    assert spin.text == "as the model was made"
+    assert "never calibrated" in page.ui.coverageLabel.text or "by itself it answers" in page.ui.coverageLabel.text
+    page.import_model(str(calibrated_demo))
+    desk.wait(lambda: len(page.models) == 2)
+    desk.wait(lambda: "by itself it answers 90 of 100" in page.ui.coverageLabel.text)
+    for _ in range(5):  # below "as the model was made" comes 100 %
+        desk.key(desk.Qt.Key.Key_Down, widget=spin)
+    assert desk.session.settings.coverage == 0.8
+    assert room.page.models.coverage == 0.8 or not room.page.models.models
+    spin.setValue(0)
+    assert desk.session.settings.coverage is None
+
+
 def test_a_folder_that_is_no_model_is_refused_with_a_sentence(desk, page, tmp_path):
     desk.wait(lambda: page.models, 90)
     (tmp_path / "empty").mkdir()
