@@ -123,6 +123,8 @@ def long_training(root):
         ("train", {"out": "{root}/wrists/images"}, "lies in a dataset"),
         ("train", {"recipe": "huge"}, "There is no recipe huge"),
         ("train", {"recipe": "/etc/x.toml"}, "outside the folders"),
+        ("train", {"recipe": "deepwrist", "variant": "as-guessed"}, "known variants: as-published"),
+        ("train", {"weights": "/etc/passwd"}, "outside the folders"),
         ("train", {"device": "gpu"}, "Parameter device"),
         ("train", {"folds": "2"}, "Parameter folds"),
         ("train", {"raters": []}, "Parameter raters"),
@@ -153,6 +155,16 @@ def test_a_recipe_may_not_load_weights_from_elsewhere(jobs, root):
         jobs.create("train", {"dataset": str(root / "wrists"), "recipe": str(sly)})
     with pytest.raises(JobRequestError, match="weights in the recipe"):
         jobs.create("train", {"dataset": str(root / "wrists"), "recipe": sly.read_text(encoding="utf-8")})
+
+
+def test_a_variant_and_initial_weights_are_part_of_the_recipe(jobs, root):
+    words = {"recipe": "deepwrist", "variant": "as-published", "weights": str(root / "imagenet.safetensors")}
+    job = jobs.create("train", {"dataset": str(root / "wrists"), "device": "cpu", **words})
+    jobs.cancel(job["id"])
+    given = job["parameters"]
+    recipe = recipe_of(given["recipe"], given["variant"], given["weights"])
+    assert recipe.variant == "as-published"
+    assert recipe.classifier.network.weights == str((root / "imagenet.safetensors").resolve())
 
 
 def test_a_recipe_can_be_sent_as_its_text(jobs, root):

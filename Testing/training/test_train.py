@@ -31,6 +31,7 @@ name = "tiny"
 title = "tiny"
 seed = 3
 folds = {folds}
+members = {members}
 [localizer]
 input_px = 64
 heatmap_weight = 1.0
@@ -57,7 +58,7 @@ def wrists(tmp_path_factory):
 
 def write_recipe(folder, **values):
     path = folder / "tiny.toml"
-    path.write_text(RECIPE.format(**{"epochs": 4, "folds": 1, **values}), encoding="utf-8")
+    path.write_text(RECIPE.format(**{"epochs": 4, "folds": 1, "members": 1, **values}), encoding="utf-8")
     return path
 
 
@@ -165,6 +166,20 @@ def test_folds_make_an_ensemble(wrists, tmp_path):
     dataset = Dataset.open(wrists)
     prediction = Pipeline.load(bundle.folder).read(dataset.read(dataset.radiographs[0]), view="PA", spacing_mm=0.4)
     assert prediction.views[0].fold_probabilities.shape == (2,)
+
+
+@pytest.mark.slow
+def test_members_of_an_ensemble_share_data_and_localizer_but_no_seed(wrists, tmp_path):
+    """Thresholds come from the mean of all members on the validation split, which none of them has seen."""
+    bundle = load_bundle(train(wrists, tmp_path, write_recipe(tmp_path, members=2, epochs=1), device="cpu"))
+    spec = bundle.spec.views["PA"]
+    assert [Path(name).stem for name in spec.localizers] == ["localizer_0"]
+    assert [Path(name).stem for name in spec.classifiers] == ["classifier_0", "classifier_1"]
+    one, other = (load_file(bundle.path(name).with_suffix(".safetensors")) for name in spec.classifiers)
+    assert not torch.equal(one["head.weight"], other["head.weight"])
+    dataset = Dataset.open(wrists)
+    held_out = {row.id for row in dataset.radiographs if dataset.splits[row.group].split == "validation"}
+    assert 0 < bundle.spec.metrics["PA"]["held_out_radiographs"] <= len(held_out)
 
 
 def test_the_training_input_is_the_inference_input(trained, wrists):

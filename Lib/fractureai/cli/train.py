@@ -139,7 +139,6 @@ def _split_where_needed(dataset: Dataset, recipe: Recipe, raters: list[str] | No
 
 
 def _shown(message: TrainingProgress) -> str:
-    if message.images_per_second is None or message.waiting is None:
+    if not message.epoch:
         return message.text
-    speed = f"{message.images_per_second:.{0 if message.images_per_second >= 10 else 1}f} images/s"
-    return f"{message.text}, epoch {message.epoch} of {message.epochs}, {speed}, {message.waiting:.0%} waiting for data"
+    return f"{message.text}, epoch {message.epoch} of {message.epochs}, {message.speed}"

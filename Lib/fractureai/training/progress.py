@@ -36,6 +36,14 @@ class TrainingProgress:
     images_per_second: float | None = None
     waiting: float | None = None
 
+    @property
+    def speed(self) -> str:
+        """The last two for people; "" outside a fit."""
+        if self.images_per_second is None or self.waiting is None:
+            return ""
+        digits = 0 if self.images_per_second >= 10 else 1
+        return f"{self.images_per_second:.{digits}f} images/s, {100 * self.waiting:.0f} % waiting for data"
+
 
 class Clock:
     """Turns units of work into a fraction and an estimate of the time left.

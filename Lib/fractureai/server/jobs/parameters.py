@@ -35,6 +35,8 @@ class TrainParameters(_Parameters):
         max_length=65_536,
         description="A recipe that comes along, the path of one (TOML), or the text of one (TOML of several lines).",
     )
+    variant: str = Field("", max_length=200, description="A variant that the recipe names, for example as-published.")
+    weights: Text | None = Field(None, description="File of the classifiers' initial weights; null: the recipe's.")
     out: Text | None = Field(None, description="Folder for checkpoints and the bundle; null: in the work folder.")
     raters: Raters | None = Field(None, description="Whose marks count as the truth; null: consensus.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")
@@ -163,18 +165,28 @@ def _check_recipe(parameters: dict[str, Any], roots: Sequence[Path]) -> None:
         if not name.endswith(".toml"):
             raise JobRequestError(f"There is no recipe {name[:200]}; known recipes: {', '.join(list_recipes())}.")
         parameters["recipe"] = str(inside(name, roots, "recipe"))
-    recipe = recipe_of(parameters["recipe"])
+    if parameters["weights"]:
+        parameters["weights"] = str(inside(parameters["weights"], roots, "file of weights"))
+    recipe = recipe_of(parameters["recipe"], parameters["variant"], parameters["weights"] or "")
     for weights in (recipe.localizer.network.weights, recipe.classifier.network.weights):
         if weights:
             inside(weights, roots, "file of weights in the recipe")
 
 
-def recipe_of(value: str) -> Recipe:
+def recipe_of(value: str, variant: str = "", weights: str = "") -> Recipe:
     """Return the recipe that a job's parameter names (a shipped one, a path) or is (TOML of several lines).
 
-    Raises:
-        RecipeError: it is no recipe.
-    """
-    from fractureai.training.recipe import load_recipe, parse_recipe
+    Args:
+        value: the parameter ``recipe``.
+        variant: a variant that the recipe names; "" for the recipe itself.
+        weights: file of the classifiers' initial weights; "": the recipe's.
 
-    return parse_recipe(value, "The recipe that was sent") if "\n" in value else load_recipe(value)
+    Raises:
+        RecipeError: it is no recipe, or has no such variant.
+    """
+    from fractureai.training.recipe import load_recipe, parse_recipe, with_classifier_weights
+
+    if "\n" not in value:
+        return load_recipe(value, variant, weights)
+    recipe = parse_recipe(value, "The recipe that was sent", variant)
+    return with_classifier_weights(recipe, weights) if weights else recipe

@@ -34,7 +34,7 @@ def train(job: Job, folder: Path, report: Reporter) -> dict[str, Any]:
     report.step("opening the dataset", 0.0)
     dataset = open_source(Path(given["dataset"]), out)
 
-    recipe = recipe_of(given["recipe"])
+    recipe = recipe_of(given["recipe"], given.get("variant", ""), given.get("weights") or "")
     if given["folds"]:
         recipe = replace(recipe, folds=given["folds"])
     if not dataset.splits:
@@ -108,7 +108,7 @@ def _training_progress(report: Reporter, message: TrainingProgress) -> None:
     if not message.epoch:
         report.step(message.text, message.fraction * _TRAINING_SHARE)
         return
-    text = f"{message.text}: epoch {message.epoch} of {message.epochs}"
+    text = f"{message.text}: epoch {message.epoch} of {message.epochs}, {message.speed}"
     report.progress(
         text,
         message.fraction * _TRAINING_SHARE,
