@@ -19,11 +19,17 @@ RELIABILITY = {
     "format_version": 1,
     "calibration": "temperature",
     "calibrators": {"temperature": {"method": "temperature", "temperature": 1.4, "knots": [], "cases": 60}},
-    "combined": {"weights": {"variance": 0.0, "knn": 1.25}, "intercept": -2.0, "fitted_on_errors": 9},
+    "combined": {
+        "weights": {"variance": 0.0, "knn": 1.25},
+        "intercept": -2.0,
+        "fitted_on_errors": 9,
+        "note": "It learned.",
+    },
     "views": ["PA", "LAT"],
     "coverage": 0.8,
     "alpha": 0.1,
     "held_out": 60,
+    "source": {"dataset": "wrists", "studies": 60},
 }
 
 
@@ -60,9 +66,13 @@ def test_programs_and_people_read_the_same(spec: BundleSpec, schema: Draft202012
         "held_out": 60,
         "weights": {"variance": 0.0, "knn": 1.25},
         "fitted_on_errors": 9,
+        "note": "It learned.",
+        "source": {"dataset": "wrists", "studies": 60},
     }
     assert "it answers 80 % and refers the others" in text
     assert "90 % of studies like the held-out ones have their own class in the set" in text
+    assert "It learned." in text
+    assert "| dataset | wrists |" in text
     assert "distance to the nearest training images 1.25." in text
 
 
@@ -78,7 +88,7 @@ def test_what_is_not_known_is_said_to_be_unknown(spec: BundleSpec, schema: Draft
     text = model_card(bare)
     assert "Not measured: its probabilities are not calibrated" in text
     assert "Treat its output as untested" in text
-    assert "when it is uncertain" not in text
+    assert "less certain than the coverage" not in text
 
 
 def test_images_of_people_are_out_of_scope_of_simulated_training(spec: BundleSpec) -> None:

@@ -27,6 +27,7 @@ _HELD_OUT = (
     "Figures named held out are cross-validated; thresholds and the end of training were chosen on the same "
     "radiographs, so they flatter."
 )
+_BY_SCORE = "; also when it is less certain than the coverage asks for, or unlike the training images"
 _FACTORS = ("view", "stratum (general, hard)", "cast", "implant", "age (under 18, adults)", "hospital and device")
 _TITLES = {"aupr": "AUPR", "auroc": "AUROC", "f1": "F1", "knn": "distance to the nearest training images"}
 
@@ -48,7 +49,7 @@ def model_card(spec: BundleSpec) -> str:
         failure_modes=_list(failure_modes(spec)),
         reliability=_reliability_text(spec),
         thresholds=_thresholds(spec),
-        by_score=", when it is uncertain, or unlike the training images" if spec.reliability else "",
+        by_score=_BY_SCORE if spec.reliability else "",
         localizer_size=spec.localizer_size_px,
         preprocessing=_preprocessing(spec, site),
         variant=_variant_text(spec),
@@ -99,14 +100,14 @@ def reliability_facts(spec: BundleSpec) -> dict[str, Any]:
     """Return what a bundle says of its calibration and referral, without what only programs need; {} when nothing.
 
     The keys, as far as the bundle has them: ``calibration`` (method), ``coverage``, ``alpha`` (of the conformal sets),
-    ``held_out`` (studies it was fitted on), ``weights`` (of the scores in the combined one), and all tables of figures
-    (``metrics``).
+    ``held_out`` (studies it was fitted on), ``source`` (which studies), ``weights`` of the scores in the combined one,
+    ``fitted_on_errors`` (wrong decisions it learned them from) and a ``note`` on them.
     """
     table = spec.reliability or {}
-    facts = {key: table[key] for key in ("calibration", "coverage", "alpha", "held_out", "metrics") if key in table}
+    facts = {key: table[key] for key in ("calibration", "coverage", "alpha", "held_out", "source") if key in table}
     combined = table.get("combined")
     if isinstance(combined, Mapping):
-        facts |= {key: combined[key] for key in ("weights", "fitted_on_errors") if key in combined}
+        facts |= {key: combined[key] for key in ("weights", "fitted_on_errors", "note") if key in combined}
     return facts
 
 
@@ -146,10 +147,10 @@ def _reliability_text(spec: BundleSpec) -> str:
     if facts.get("weights"):
         weights = ", ".join(f"{_title(key)} {value:.2f}" for key, value in facts["weights"].items() if value)
         lines.append(f"Weights of the combined uncertainty: {weights or 'none'}.")
-    if facts.get("fitted_on_errors") is not None:
-        few = "with few, it is hardly more than noise"
-        lines.append(f"Wrong decisions it was fitted on: {facts['fitted_on_errors']}; {few}.")
-    table = _table(("figure", "value"), facts["metrics"]) if facts.get("metrics") else ""
+    if facts.get("note"):
+        lines.append(facts["note"])
+    source = facts.get("source")
+    table = _table(("fitted on", "value"), source) if isinstance(source, Mapping) else ""
     return "\n\n".join(part for part in (_list(lines), table) if part)
 
 

@@ -55,17 +55,18 @@ def _parts(table: Table, size: float, width_pt: float) -> list[list[int]]:
 def _bounds(table: Table, index: int, size: float) -> tuple[float, float]:
     """Return the narrowest width of a column and the one at which nothing wraps, in points."""
     column = table.columns[index]
-    wraps = column.text or index == 0
+    font = REGULAR if index else BOLD
     shown = [column.show(row[index]) for group in table.groups for row in group.rows]
     words = [stringWidth(word, BOLD, size) for word in column.title.split()]
-    values = [stringWidth(value, REGULAR, size) for value, _ in shown]
+    values = [stringWidth(value, font, size) for value, _ in shown]
     intervals = [stringWidth(interval, REGULAR, size * _SMALL) for _, interval in shown]
     widest = max([*words, *values, *intervals], default=0.0) + 2 * _PADDING_PT + _SLACK_PT
-    if not wraps:
-        return widest, widest
-    longest = [stringWidth(word, REGULAR, size) for value, _ in shown for word in value.split()]
-    # A word that is longer than this is broken; identifiers may be very long.
-    narrowest = min(max([*words, *longest], default=0.0), 2 * _TEXT_MIN_PT) + 2 * _PADDING_PT
+    # What is longer than this is broken; identifiers may be very long.
+    limit = 2 * _TEXT_MIN_PT + 2 * _PADDING_PT
+    if index and not column.text:
+        return min(widest, limit), widest
+    longest = [stringWidth(word, font, size) for value, _ in shown for word in value.split()]
+    narrowest = min(max([*words, *longest], default=0.0) + 2 * _PADDING_PT + _SLACK_PT, limit)
     return min(max(narrowest, _TEXT_MIN_PT), widest), widest
 
 
