@@ -42,6 +42,10 @@ MAPS: Mapping[str, str] = {
 }
 """Key -> title; the last three are baselines, which know nothing of the radiograph."""
 
+MARKED, FOUND = "marked", "found"
+CASES: Mapping[str, str] = {MARKED: "every marked fracture", FOUND: "fractures that were called (true positives)"}
+"""Which radiographs a row is over: those with a marked fracture, and of these those called a fracture."""
+
 OCCLUSIONS = 40
 """Radiographs of a split that are occluded unless told otherwise: it takes hundreds of forward passes each."""
 

@@ -10,26 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from fractureai.evaluation.blocks import Block, Column, Plot, Plots, RowGroup, Section, Table, Text
+from fractureai.evaluation.blocks import Block, Plot, Plots, Section, Text
 from fractureai.evaluation.bootstrap import CONFIDENCE, Estimate, bootstrap_metrics, wilson
 from fractureai.evaluation.explanation import (
+    CASES,
     CENTRE,
     GRAD_CAM,
     MAPS,
+    MARKED,
     OCCLUSION,
     UNIFORM,
     ViewExplanation,
 )
 from fractureai.evaluation.explanation_figure import Example, draw_examples, examples_size
+from fractureai.evaluation.explanation_tables import (
+    agreement_table,
+    error_table,
+    map_file,
+    map_table,
+    radiograph_file,
+)
 from fractureai.evaluation.localisation import MARGIN_MM
 from fractureai.evaluation.map_scores import MapScore
 from fractureai.inference.occlusion import PATCH_MM, STRIDE_MM
 
 RESAMPLES = 2000
-
-MARKED, FOUND = "marked", "found"
-CASES: Mapping[str, str] = {MARKED: "every marked fracture", FOUND: "fractures that were called (true positives)"}
-"""Which radiographs a row is over: those with a marked fracture, and of these those called a fracture."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class MapRow:
 
     Attributes:
         view: view profile, or ``all``.
-        cases: key of `CASES`.
+        cases: key of `fractureai.evaluation.explanation.CASES`.
         map: key of `fractureai.evaluation.explanation.MAPS`.
         n: radiographs.
         inside, near: share of the radiographs whose maximum lies inside a marked region, and at most the margin away.
@@ -102,7 +107,6 @@ class ExplanationReport:
         beyond: radiographs whose marked fracture lies wholly outside the region of interest; they count as misses.
         radiographs: a row a radiograph.
         examples: studies of the figure, as DeepWrist, figure 4.
-        title: of the model's positive class, for the figure.
     """
 
     maps: tuple[MapRow, ...]
@@ -116,9 +120,9 @@ class ExplanationReport:
         """Return tables, figure and how to read them."""
         blocks: list[Block] = [Text(_INTRODUCTION)]
         if self.maps:
-            blocks.append(_map_table(self.maps))
-            blocks.append(Text(_reading(self)))
-        blocks += [_agreement_table(self.agreement), _error_table(self.errors), Text(_METHODS, look="muted")]
+            blocks += [Text(_reading(self)), map_table(self.maps), map_file(self.maps)]
+        blocks += [agreement_table(self.agreement), error_table(self.errors), radiograph_file(self.radiographs)]
+        blocks.append(Text(_METHODS, look="muted"))
         if self.examples:
             plot = Plot(
                 "explanation",
@@ -293,83 +297,6 @@ def spearman_estimate(x: Sequence[float], y: Sequence[float], confidence: float 
         return Estimate(rho, math.nan, math.nan)
     half = float(ndtri((1 + confidence) / 2)) * math.sqrt((1 + rho**2 / 2) / (len(x) - 3))
     return Estimate(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half))
-
-
-def _map_table(rows: Sequence[MapRow]) -> Table:
-    groups = []
-    for view, cases in dict.fromkeys((row.view, row.cases) for row in rows):
-        cells = tuple(
-            (MAPS[row.map], row.view, row.cases, row.n, row.inside, row.near, row.mass, row.mass_near)
-            for row in rows
-            if (row.view, row.cases) == (view, cases)
-        )
-        groups.append(RowGroup(cells, f"{'All views' if view == 'all' else view}: {CASES[cases]}."))
-    return Table(
-        columns=(
-            Column("map", "Map"),
-            Column("view", "View"),
-            Column("cases", "Cases"),
-            Column("radiographs", "Radiographs"),
-            Column("inside", "Maximum inside"),
-            Column("near", f"within {MARGIN_MM:g} mm"),
-            Column("mass", "Mass inside"),
-            Column("mass_near", f"within {MARGIN_MM:g} mm"),
-        ),
-        groups=tuple(groups),
-        caption="Do maps point at the marked fractures? Higher is better; the last three rows of each block know "
-        "nothing of the radiograph. Fewer radiographs in the row Occlusion: a sample of them.",
-        name="explanation",
-    )
-
-
-def _agreement_table(rows: Sequence[AgreementRow]) -> Table:
-    return Table(
-        columns=(
-            Column("view", "View"),
-            Column("n_folds", "Radiographs"),
-            Column("folds", "Folds, same radiograph"),
-            Column("chance", "Folds, another radiograph"),
-            Column("n_occlusion", "Occluded"),
-            Column("occlusion", "Grad-CAM and occlusion (rank)"),
-        ),
-        groups=(
-            RowGroup(
-                tuple(
-                    (
-                        "All views" if row.view == "all" else row.view,
-                        row.n_folds,
-                        row.folds,
-                        row.chance,
-                        row.n_occlusion,
-                        row.occlusion,
-                    )
-                    for row in rows
-                )
-            ),
-        ),
-        caption="Do maps agree? Mean correlation of the folds' maps of one radiograph, beside that with another "
-        "radiograph's, which is what they share without looking; and of the activation map with the fall of the "
-        "probability where a patch is hidden. A dash: one fold only, or nothing was occluded.",
-        name="explanation_agreement",
-    )
-
-
-def _error_table(rows: Sequence[ErrorRow]) -> Table:
-    titles = {"dispersion": "Dispersion of the map", "disagreement": "Disagreement of the folds' maps"}
-    cells = tuple((titles[row.measure], row.n, row.n_wrong, row.auroc, row.correlation) for row in rows if row.n)
-    return Table(
-        columns=(
-            Column("measure", "Measure"),
-            Column("n", "Radiographs"),
-            Column("n_wrong", "Called wrongly"),
-            Column("auroc", "AUROC, wrong against right"),
-            Column("correlation", "Correlation with the error (rank)"),
-        ),
-        groups=(RowGroup(cells),),
-        caption="Does the map tell of errors? Single radiographs against their study's label; the error is "
-        "|label − probability|.",
-        name="explanation_errors",
-    )
 
 
 def _reading(report: ExplanationReport) -> str:
