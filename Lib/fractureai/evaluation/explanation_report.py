@@ -310,7 +310,9 @@ def _reading(report: ExplanationReport) -> str:
     ]
     if OCCLUSION in rows:
         other = rows[OCCLUSION]
-        parts.append(f"The place where hiding a patch costs most does in {other.near} of {other.n}.")
+        parts.append(
+            f"The place where hiding a patch costs most does in {other.near} of the {other.n} that were occluded."
+        )
     if report.beyond:
         parts.append(f"In {report.beyond} the fracture lies outside the region of interest: no map can find it there.")
     return " ".join(parts)

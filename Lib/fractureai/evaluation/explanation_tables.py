@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fractureai.evaluation.blocks import Cell, Column, RowGroup, Table
-from fractureai.evaluation.explanation import CASES, MAPS, ViewExplanation
+from fractureai.evaluation.explanation import CASES, MAPS, MARKED, ViewExplanation
 from fractureai.evaluation.localisation import MARGIN_MM
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def map_table(rows: Sequence[MapRow]) -> Table:
     """Return how well each kind of map points at marked fractures."""
     groups = []
     for view, cases in dict.fromkeys((row.view, row.cases) for row in rows):
+        if cases != MARKED and view != rows[0].view:
+            continue  # single views are shown once; all rows are in the file
         cells = tuple(_map_cells(row) for row in rows if (row.view, row.cases) == (view, cases))
         groups.append(RowGroup(cells, f"{'All views' if view == 'all' else view}: {CASES[cases]}."))
     return Table(
