@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from fractureai.training.augmentation.changes import change
+from fractureai.training.augmentation.dice import beside
 from fractureai.training.augmentation.geometry import Augmented, warp
 from fractureai.training.augmentation.plan import Plan, draw_plan
 from fractureai.training.recipe import AugmentationRecipe
@@ -53,7 +54,7 @@ def carry_out(
     padded = plan.padding(Augmented(images, None if points is None else points.to(images.device), masks))
     points = padded.points
     if points is not None:
-        points = points + plan.jitter.to(points) * images.shape[-1]
+        points = points + beside(plan.jitter, points) * images.shape[-1]
     filmed = Augmented(change(padded.images, plan.film), points, padded.masks)
     warped = warp(filmed, plan.matrices, size_px)
     return Augmented(change(warped.images, plan.values).clamp(0, 1), warped.points, warped.masks)

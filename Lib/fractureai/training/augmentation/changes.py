@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fractureai.training.augmentation.dice import beside
+
 REFERENCE_PX = 256
 """Side of the images to which the paper's sizes of triangles refer."""
 
@@ -33,7 +35,7 @@ def change(images: Tensor, changes: Iterable[Change]) -> Tensor:
     """Apply changes one after the other; ``images`` itself stays as it is."""
     for each in changes:
         if len(each.chosen):
-            places = each.chosen.to(images.device)
+            places = beside(each.chosen, images)
             images = images.index_copy(0, places, each(images[places]).to(images.dtype))
     return images
 
@@ -143,7 +145,7 @@ class Median:
     def __call__(self, images: Tensor) -> Tensor:
         """Return the chosen images, changed."""
         for kernel in sorted(set(self.kernel_px.tolist())):
-            places = torch.nonzero(self.kernel_px == kernel)[:, 0].to(images.device)
+            places = beside(torch.nonzero(self.kernel_px == kernel)[:, 0], images)
             images = images.index_copy(0, places, median(images[places], kernel))
         return images
 
@@ -191,7 +193,7 @@ class Blur:
         steps = torch.arange(-radius, radius + 1, dtype=torch.float64)
         kernels = torch.exp(-(steps**2) / (2 * self.sigma_px[..., None] ** 2))
         kernels = kernels * (steps.abs() <= self.radius_px[:, None, None])
-        kernels = (kernels / kernels.sum(dim=-1, keepdim=True)).to(images)
+        kernels = beside(kernels / kernels.sum(dim=-1, keepdim=True), images)
         count, height, width = len(images), *images.shape[-2:]
         padded = F.pad(images, (radius,) * 4, mode="reflect").transpose(0, 1)
         rows = F.conv2d(padded, kernels[:, 0].reshape(count, 1, -1, 1), groups=count)
@@ -246,7 +248,7 @@ class Contrast:
         """Return the chosen images, changed."""
         position = images.clamp(0, 1) * (_column(self.points, images) - 1)
         left = torch.minimum(position.floor(), _column(self.points, images) - 2)
-        table, place = self.values.to(images), left.long().flatten(1)
+        table, place = beside(self.values, images), left.long().flatten(1)
         low = torch.gather(table, 1, place).reshape(images.shape)
         high = torch.gather(table, 1, place + 1).reshape(images.shape)
         return torch.lerp(low, high, position - left)
@@ -286,13 +288,13 @@ class Cutout:
             first = torch.floor(self.corner[..., axis] * (images.shape[2 + axis] - size).clamp(min=0))
             steps = torch.arange(images.shape[2 + axis])
             covered = (steps >= first[..., None]) & (steps < (first + size)[..., None])
-            covered = covered.to(images.device)
+            covered = beside(covered, images)
             inside = inside & (covered[:, :, :, None] if axis == 0 else covered[:, :, None, :])
         return images.masked_fill(inside.any(dim=1, keepdim=True), 0.0)
 
 
 def _column(values: Tensor, like: Tensor) -> Tensor:
-    return values.to(device=like.device, dtype=like.dtype).reshape(-1, 1, 1, 1)
+    return beside(values.double(), like).reshape(-1, 1, 1, 1)
 
 
 def _steps(like: Tensor, axis: int) -> Tensor:

@@ -6,6 +6,15 @@ import torch
 from torch import Tensor
 
 
+def beside(values: Tensor, like: Tensor) -> Tensor:
+    """Return drawn numbers on the device of ``like``: floats in its type, other types as they are.
+
+    On a GPU without waiting for what it is doing: a few numbers an image would otherwise stall it at every change.
+    """
+    dtype = like.dtype if values.is_floating_point() else values.dtype
+    return values.to(device=like.device, dtype=dtype, non_blocking=like.device.type == "cuda")
+
+
 class Dice:
     """A seeded source of the parameters of ``count`` images."""
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fractureai.training.augmentation.dice import Dice
+from fractureai.training.augmentation.dice import Dice, beside
 from fractureai.training.recipe import AugmentationRecipe
 
 
@@ -104,7 +104,7 @@ def _sample(images: Tensor, grid: Tensor) -> Tensor:
 
 def _grid(matrices: Tensor, shape: tuple[int, int], size_px: int, like: Tensor) -> Tensor:
     steps = torch.arange(size_px, dtype=like.dtype, device=like.device) - (size_px - 1) / 2
-    matrix = matrices.to(like)[:, :, :, None, None]
+    matrix = beside(matrices, like)[:, :, :, None, None]
     # Sums of a column and a row of numbers, written in place: this is memory traffic, not arithmetic.
     down, right = matrix[:, :, 0] * steps[:, None] + matrix[:, :, 2], matrix[:, :, 1] * steps
     scale = (down[:, 2] + right[:, 2]).clamp_(min=1e-3).reciprocal_()
@@ -115,9 +115,9 @@ def _grid(matrices: Tensor, shape: tuple[int, int], size_px: int, like: Tensor) 
 
 
 def _move(points: Tensor, matrices: Tensor, shape: tuple[int, int], size_px: int) -> Tensor:
-    centre = torch.tensor([(shape[0] - 1) / 2, (shape[1] - 1) / 2]).to(points)
+    centre = beside(torch.tensor([(shape[0] - 1) / 2, (shape[1] - 1) / 2], dtype=torch.float64), points)
     homogeneous = F.pad(points - centre, (0, 1), value=1.0)
-    moved = torch.einsum("nij,nlj->nli", torch.linalg.inv(matrices).to(points), homogeneous)
+    moved = torch.einsum("nij,nlj->nli", beside(torch.linalg.inv(matrices), points), homogeneous)
     # A point behind the horizon of a perspective is far outside; clamping keeps it there and finite.
     return moved[..., :2] / moved[..., 2:].clamp(min=1e-3) + (size_px - 1) / 2
 
@@ -149,13 +149,13 @@ class SidePadding:
         """Return the batch with the chosen (square) images, their points and their masks changed."""
         if not len(self.chosen):
             return batch
-        places = self.chosen.to(batch.images.device)
+        places = beside(self.chosen, batch.images)
         matrices = self.matrices((batch.images.shape[-2], batch.images.shape[-1]))
         before = Augmented(*(None if x is None else x[places] for x in (batch.images, batch.points, batch.masks)))  # type: ignore[arg-type]
         after = warp(before, matrices, batch.images.shape[-1])
         grid = _grid(matrices, (batch.images.shape[-2], batch.images.shape[-1]), batch.images.shape[-1], batch.images)
         outside = 1 - _sample(torch.ones_like(before.images), grid)
-        grey = self.grey.to(batch.images)[:, None, None, None]
+        grey = beside(self.grey, batch.images)[:, None, None, None]
         return Augmented(
             batch.images.index_copy(0, places, after.images + outside * grey),
             None if batch.points is None or after.points is None else batch.points.index_copy(0, places, after.points),
