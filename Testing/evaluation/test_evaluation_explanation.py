@@ -24,7 +24,7 @@ from fractureai.evaluation.explanation import MAPS, ViewExplanation, explain_rad
 from fractureai.evaluation.explanation_figure import choose_examples
 from fractureai.evaluation.explanation_report import explanation_report, mean_estimate, spearman_estimate
 from fractureai.evaluation.map_scores import MapScore, map_agreement
-from fractureai.inference import OnnxRuntime, Pipeline
+from fractureai.inference import OnnxRuntime, Pipeline, ViewPrediction
 from fractureai.inference.occlusion import occlude_view
 from fractureai.phantom import PhantomConfig, write_dataset
 
@@ -183,6 +183,29 @@ def test_occlusion_stands_beside_grad_cam_for_as_many_as_asked(wrists: Wrists) -
     ]
     table = {row.map: row.n for row in explanation_report(rows).maps if (row.view, row.cases) == ("all", "marked")}
     assert table["occlusion"] == 3
+
+
+@pytest.mark.slow
+def test_folds_agree_on_a_radiograph_more_than_on_another(wrists: Wrists) -> None:
+    """Three folds: the bundle's network, and two that see the same with noise of their own."""
+    generator = np.random.default_rng(6)
+
+    def with_folds(reading: ViewPrediction) -> ViewPrediction:
+        maps = reading.window_maps.maps
+        noise = generator.random((3, *maps.shape[1:])).astype(np.float32) * maps.max() / 4
+        return replace(reading, window_maps=replace(reading.window_maps, maps=maps + noise))
+
+    predictions = {
+        key: replace(prediction, views=tuple(map(with_folds, prediction.views)))
+        for key, prediction in wrists.reading.predictions.items()
+    }
+    rows = explain_radiographs(wrists.dataset, wrists.cases, predictions)
+    row = explanation_report(rows).agreement[0]
+    assert (row.n_folds, row.n_chance) == (20, 20)
+    assert row.folds.value > row.chance.value + 0.3
+    first = rows[0]
+    members = predictions[first.study].views[0].member_maps.reshape(3, -1)
+    assert first.agreement == pytest.approx(np.corrcoef(members)[np.triu_indices(3, 1)].mean(), abs=1e-5)
 
 
 @pytest.mark.slow

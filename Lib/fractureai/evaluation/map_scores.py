@@ -63,10 +63,7 @@ def map_agreement(first: Heat, second: Heat) -> float:
     pixels (Bylinskii, Judd, Oliva, Torralba and Durand, "What do different evaluation metrics tell us about saliency
     models?", IEEE TPAMI 41, 2019).
     """
-    a, b = (np.asarray(heat, dtype=float).ravel() for heat in (first, second))
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return math.nan
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(_correlations(np.asarray(first)[np.newaxis], np.asarray(second)[np.newaxis])[0, 0])
 
 
 def fold_agreement(member_maps: Heat | None) -> float:
@@ -74,18 +71,21 @@ def fold_agreement(member_maps: Heat | None) -> float:
 
     Pairs with a map that is the same everywhere are left out; nan when no pair is left, as with one member.
     """
-    members = [] if member_maps is None else list(member_maps)
-    pairs = [map_agreement(a, b) for i, a in enumerate(members) for b in members[i + 1 :]]
-    return _mean(pairs)
+    if member_maps is None:
+        return math.nan
+    pairs = np.triu_indices(len(member_maps), 1)
+    return _mean(_correlations(member_maps, member_maps)[pairs])
 
 
 def cross_agreement(first: Heat, second: Heat) -> float:
     """Return the mean `map_agreement` of the members of one radiograph with the other members of another.
 
     What members agree on without looking: that fractures lie where they usually do.
+
+    Args:
+        first, second: (members, S, S) maps by the same members.
     """
-    pairs = [map_agreement(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if i != j]
-    return _mean(pairs)
+    return _mean(_correlations(first, second)[~np.eye(len(first), dtype=bool)])
 
 
 def dispersion(heat: Heat) -> float:
@@ -108,6 +108,18 @@ def _parts(mask: RegionMask) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool
     return mask.inside, mask.near
 
 
-def _mean(values: list[float]) -> float:
-    defined = [value for value in values if not math.isnan(value)]
-    return float(np.mean(defined)) if defined else math.nan
+def _correlations(first: Heat, second: Heat) -> npt.NDArray[np.float64]:
+    """Return the (n, m) Pearson correlations of n maps with m maps; nan for maps that are the same everywhere."""
+    return np.clip(_standardised(first) @ _standardised(second).T, -1, 1)
+
+
+def _standardised(maps: Heat) -> npt.NDArray[np.float64]:
+    flat = np.asarray(maps, dtype=float).reshape(len(maps), -1)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    centred[np.ptp(flat, axis=1) == 0] = np.nan
+    return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True))
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else math.nan
