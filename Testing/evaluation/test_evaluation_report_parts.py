@@ -51,6 +51,9 @@ def test_a_cell_is_shown_as_people_read_it() -> None:
     assert column.show(Estimate(0.5, NAN, NAN)) == ("0.500", "")
     assert column.show(Estimate(NAN, NAN, NAN)) == ("–", "")
     assert column.show(Estimate(-0.5, -0.75, 0.25)) == ("−0.500", "−0.750 to 0.250")
+    assert column.show(-0.0001) == ("0.000", "")
+    assert column.show(0.00001) == ("0.000", "")
+    assert Column("p", "p", format=".2g").show(1e-5) == ("1e-05", "")
     assert column.show(Estimate(3.0, 1.0, math.inf)) == ("3.000", "1.000–∞")
     assert [column.show(cell)[0] for cell in (0.0312, 7, None, NAN, True, "a")] == ["0.031", "7", "–", "–", "yes", "a"]
 

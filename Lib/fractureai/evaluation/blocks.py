@@ -106,7 +106,9 @@ class Column:
             return DASH
         if math.isinf(value):
             return "∞" if value > 0 else f"{_MINUS}∞"
-        return format(value, self.format).replace("-", _MINUS, 1) if value < 0 else format(value, self.format)
+        text = format(value, self.format)
+        nothing = value < 0 and not any(digit in text for digit in "123456789")
+        return text.lstrip("-") if nothing else text.replace("-", _MINUS, 1) if value < 0 else text
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,9 @@ def _add_group(
     commands: list[tuple[Any, ...]],
 ) -> None:
     if group.title:
-        commands += [("SPAN", (0, len(rows)), (-1, len(rows))), ("TOPPADDING", (0, len(rows)), (-1, len(rows)), 10)]
+        i = len(rows)
+        # A title is not left alone at the foot of a page.
+        commands += [("SPAN", (0, i), (-1, i)), ("TOPPADDING", (0, i), (-1, i), 10), ("NOSPLIT", (0, i), (-1, i + 1))]
         title = Paragraph(escape(group.title), paragraph_style(size, colour=MUTED))
         rows.append([title, *[""] * (len(columns) - 1)])
     for row in group.rows:

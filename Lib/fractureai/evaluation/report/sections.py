@@ -29,7 +29,7 @@ from fractureai.evaluation.failures import failure_modes, failure_section
 from fractureai.evaluation.figures import landmark_plot, performance_plots
 from fractureai.evaluation.landmarks import RECALL_MM
 from fractureai.evaluation.metrics import METRIC_TITLES, METRICS
-from fractureai.evaluation.published import PUBLISHED, PUBLISHED_RECALL, SOURCE
+from fractureai.evaluation.published import PUBLISHED, PUBLISHED_RECALL, PUBLISHED_ROWS, SOURCE
 from fractureai.evaluation.report.validation import Subject, limits, use_section
 from fractureai.evaluation.report.wording import how_computed, landmark_notes, referral_sentence, summary_sentences
 from fractureai.evaluation.strata import FEW, MetricsRow
@@ -147,7 +147,10 @@ def _views(evaluation: Evaluation) -> Section:
         "label of the study."
     )
     rows = _metric_rows([row for row in evaluation.views if row.n])
-    return Section("views", "By view", (Table(_metric_columns("View"), (RowGroup(rows),), caption),))
+    single = [row for row in PUBLISHED_ROWS if row.reader in ("PA", "LAT")]
+    published = tuple(_cells(row.title, row.n, row.n_positive, row.estimates) for row in single)
+    groups = (RowGroup(rows), RowGroup(published, _PUBLISHED_TITLE, muted=True))
+    return Section("views", "By view", (Table(_metric_columns("View"), groups, caption),))
 
 
 def _metric_columns(first: str) -> tuple[Column, ...]:
@@ -182,7 +185,19 @@ def _landmarks(evaluation: Evaluation) -> Section:
         RowGroup((published,), "Published, the paper's own hospital images; not comparable.", muted=True),
     )
     table = Table(columns, groups, "Share of landmarks placed within so many millimetres of the reference.")
-    return Section("landmarks", "Landmarks", (table, Plots((landmark_plot(evaluation),), landmark_notes(evaluation))))
+    plots = Plots((landmark_plot(evaluation),), landmark_notes(evaluation))
+    return Section("landmarks", "Landmarks", (table, plots, _landmark_curve(evaluation)))
+
+
+def _landmark_curve(evaluation: Evaluation) -> Table:
+    """The whole curve of the figure, for every row of the table."""
+    rows: list[tuple[Cell, ...]] = []
+    for row in evaluation.landmarks:
+        curve = row.curve
+        for distance, *share in zip(curve.distance_mm, curve.recall, curve.low, curve.high, strict=True):
+            rows.append((row.view, row.landmark, float(distance), Estimate(*map(float, share))))
+    columns = tuple(Column(key, key) for key in ("view", "landmark", "within_mm", "recall"))
+    return Table(columns, (RowGroup(tuple(rows)),), name="landmark_curve", shown=False)
 
 
 def _landmark_cells(row: LandmarkRow) -> tuple[Cell, ...]:
