@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from fractureai.errors import EvaluationError
 from fractureai.evaluation import calibration, landmark_errors_mm, landmark_recall
+from fractureai.evaluation.landmarks import RECALL_MM, recall_curve
 
 
 def test_errors_use_row_and_column_spacing() -> None:
@@ -80,3 +81,19 @@ def test_calibration_error_by_hand() -> None:
     ours = calibration([1, 0, 1, 1], [0.95, 0.05, 1.0, 0.05], 10)
     assert ours.expected_error == pytest.approx((2 * abs(0.05 - 0.5) + 2 * abs(0.975 - 1)) / 4)
     assert [(b.low, b.n) for b in ours.bins] == [(0.0, 2), (0.9, 2)]
+
+
+@given(st.integers(1, 30), st.integers(1, 3), st.integers(0, 10**6))
+def test_the_curve_is_the_table_at_any_distance(radiographs: int, landmarks: int, seed: int) -> None:
+    errors = np.random.default_rng(seed).gamma(2, 1.2, (radiographs, landmarks))
+    errors[0, 0] = math.inf
+    curve, table = recall_curve(errors, RECALL_MM), landmark_recall(errors)
+    for i, limit in enumerate(RECALL_MM):
+        estimate = table.recall[limit]
+        npt.assert_allclose(
+            (curve.recall[i], curve.low[i], curve.high[i]), (estimate.value, estimate.low, estimate.high)
+        )
+    whole = recall_curve(errors)
+    assert (whole.distance_mm[0], whole.distance_mm[-1], len(whole.recall)) == (0, 8, 161)
+    assert (np.diff(whole.recall) >= 0).all()
+    assert ((whole.low <= whole.recall) & (whole.recall <= whole.high)).all()

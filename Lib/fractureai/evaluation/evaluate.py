@@ -14,7 +14,7 @@ from fractureai.errors import EvaluationError
 from fractureai.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Estimate, wilson
 from fractureai.evaluation.calibration import Calibration, calibration
 from fractureai.evaluation.cases import CaseResult, LeftOut, ViewResult
-from fractureai.evaluation.landmarks import LandmarkRecall, landmark_recall
+from fractureai.evaluation.landmarks import LandmarkRecall, RecallCurve, landmark_recall, recall_curve
 from fractureai.evaluation.strata import MetricsRow, strata_rows, view_rows
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class LandmarkRow:
     view: str
     landmark: str
     result: LandmarkRecall
+    curve: RecallCurve
 
 
 @dataclass(frozen=True)
@@ -178,25 +179,27 @@ def _landmark_rows(radiographs: Sequence[ViewResult], confidence: float) -> tupl
     measured = [view for view in radiographs if view.landmark_errors_mm]
     if not measured:
         return ()
-    rows = [LandmarkRow("all", "all", _recall(measured, None, confidence))]
+    rows = [_landmark_row("all", "all", measured, confidence)]
     for name in _view_order(view.reference_view or view.view for view in measured):
         of_view = [view for view in measured if (view.reference_view or view.view) == name]
-        rows.append(LandmarkRow(name, "all", _recall(of_view, None, confidence)))
+        rows.append(_landmark_row(name, "all", of_view, confidence))
         for landmark in dict.fromkeys(key for view in of_view for key in view.landmark_errors_mm):
-            rows.append(LandmarkRow(name, landmark, _recall(of_view, landmark, confidence)))
+            rows.append(_landmark_row(name, landmark, of_view, confidence))
     return tuple(rows)
 
 
-def _recall(radiographs: Sequence[ViewResult], landmark: str | None, confidence: float) -> LandmarkRecall:
-    """Make one row a radiograph; nan fills up those with fewer landmarks."""
+def _landmark_row(view: str, landmark: str, radiographs: Sequence[ViewResult], confidence: float) -> LandmarkRow:
+    """Make one row of errors a radiograph; nan fills up those with fewer landmarks."""
     errors = [
-        list(view.landmark_errors_mm.values())
-        if landmark is None
-        else [view.landmark_errors_mm.get(landmark, math.nan)]
-        for view in radiographs
+        list(item.landmark_errors_mm.values())
+        if landmark == "all"
+        else [item.landmark_errors_mm.get(landmark, math.nan)]
+        for item in radiographs
     ]
     width = max(map(len, errors))
-    return landmark_recall(np.array([row + [math.nan] * (width - len(row)) for row in errors]), confidence=confidence)
+    table = np.array([row + [math.nan] * (width - len(row)) for row in errors])
+    recall = landmark_recall(table, confidence=confidence)
+    return LandmarkRow(view, landmark, recall, recall_curve(table, confidence=confidence))
 
 
 def _localisation_rows(cases: Sequence[CaseResult], confidence: float) -> tuple[LocalisationRow, ...]:

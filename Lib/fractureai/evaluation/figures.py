@@ -130,8 +130,8 @@ def landmark_plot(evaluation: Evaluation) -> Plot:
     return Plot(
         "landmarks",
         "Landmarks",
-        "Share of landmarks placed within a distance of the reference. Bars: "
-        f"{100 * evaluation.confidence:g} % interval at the distances of the table.",
+        f"Share of landmarks placed within a distance of the reference, with its {100 * evaluation.confidence:g} % "
+        "interval. Marks: the distances of the table.",
         partial(_draw_landmarks, evaluation),
     )
 
@@ -226,35 +226,15 @@ def _draw_landmarks(evaluation: Evaluation, figure: Figure) -> None:
     axes = figure.add_subplot()
     looks = ((BLUE, "-", "o"), (GREEN, "--", "s"), (VERMILION, "-.", "^"), (ORANGE, ":", "D"))
     rows = [row for row in evaluation.landmarks if row.landmark == "all" and row.view != "all"]
-    distances = np.linspace(0, 8, 401)
     for i, row in enumerate(rows):
         colour, dashes, marker = looks[i % len(looks)]
-        errors = np.sort(
-            [
-                error
-                for case in evaluation.cases
-                for view in case.views
-                if (view.reference_view or view.view) == row.view
-                for error in view.landmark_errors_mm.values()
-            ]
-        )
-        share = np.searchsorted(errors, distances, side="right") / len(errors)
+        curve = row.curve
+        axes.fill_between(curve.distance_mm, curve.low, curve.high, color=colour, alpha=0.14, linewidth=0)
         label = f"{row.view}: median {row.result.median_mm:.1f} mm, {row.result.n_radiographs} images"
-        axes.plot(distances, share, dashes, color=colour, label=label)
-        limits = np.array(list(row.result.recall))
-        table = np.array([(e.value, e.value - e.low, e.high - e.value) for e in row.result.recall.values()])
-        nudge = (i - (len(rows) - 1) / 2) * 0.08  # so that the bars of the views do not hide each other
-        axes.errorbar(
-            limits + nudge,
-            table[:, 0],
-            yerr=table[:, 1:].T,
-            fmt=marker,
-            color=colour,
-            markeredgecolor=PAPER,
-            elinewidth=1.2,
-            markersize=7,
-            zorder=4,
-            clip_on=False,
+        axes.plot(curve.distance_mm, curve.recall, dashes, color=colour, label=label)
+        values = [estimate.value for estimate in row.result.recall.values()]
+        axes.plot(
+            list(row.result.recall), values, marker, color=colour, markeredgecolor=PAPER, markersize=7, clip_on=False
         )
     axes.set(xlim=(0, 8), ylim=(-0.02, 1.02), yticks=np.linspace(0, 1, 6))
     axes.set(xlabel="Distance from the reference (mm)", ylabel="Share of landmarks within it")

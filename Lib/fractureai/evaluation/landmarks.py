@@ -17,6 +17,9 @@ from fractureai.geometry import Spacing, distance_mm
 RECALL_MM = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
 """Distances of the recall table, as DeepWrist."""
 
+CURVE_MM = tuple(i / 20 for i in range(161))
+"""Distances of the recall curve: every 0.05 mm up to 8 mm."""
+
 
 @dataclass(frozen=True)
 class LandmarkRecall:
@@ -36,6 +39,22 @@ class LandmarkRecall:
     mean_mm: float
     median_mm: float
     recall: Mapping[float, Estimate]
+
+
+@dataclass(frozen=True, eq=False)
+class RecallCurve:
+    """Share of landmarks placed within any distance.
+
+    Attributes:
+        distance_mm: (n,) rising.
+        recall: (n,) share of the landmarks within it.
+        low, high: (n,) pointwise interval, as of `landmark_recall`.
+    """
+
+    distance_mm: FloatArray
+    recall: FloatArray
+    low: FloatArray
+    high: FloatArray
 
 
 def landmark_errors_mm(
@@ -71,11 +90,7 @@ def landmark_recall(
     Raises:
         EvaluationError: an error is negative or the array has more than two axes.
     """
-    errors = np.asarray(errors_mm, dtype=np.float64)
-    errors = errors[:, None] if errors.ndim == 1 else errors
-    if errors.ndim != 2 or (errors < 0).any():
-        raise EvaluationError("Landmark errors must be distances, one row a radiograph and one column a landmark.")
-    errors = errors[~np.isnan(errors).all(axis=1)]
+    errors = _checked(errors_mm)
     placed = errors[np.isfinite(errors)]
     return LandmarkRecall(
         n_points=int(np.sum(~np.isnan(errors))),
@@ -85,6 +100,30 @@ def landmark_recall(
         median_mm=float(np.median(placed)) if len(placed) else math.nan,
         recall={float(limit): _clustered_share(errors, limit, confidence) for limit in thresholds_mm},
     )
+
+
+def recall_curve(
+    errors_mm: npt.ArrayLike, distances_mm: npt.ArrayLike = CURVE_MM, confidence: float = CONFIDENCE
+) -> RecallCurve:
+    """Compute the share of landmarks within each distance, with the intervals of `landmark_recall`.
+
+    Args:
+        errors_mm, confidence: as of `landmark_recall`.
+        distances_mm: (n,) rising.
+    """
+    errors, distances = _checked(errors_mm), np.asarray(distances_mm, dtype=np.float64)
+    shares = [_clustered_share(errors, float(limit), confidence) for limit in distances]
+    columns = (np.array([getattr(share, name) for share in shares]) for name in ("value", "low", "high"))
+    return RecallCurve(distances, *columns)
+
+
+def _checked(errors_mm: npt.ArrayLike) -> FloatArray:
+    """Return (radiographs, landmarks), without radiographs that have no reference."""
+    errors = np.asarray(errors_mm, dtype=np.float64)
+    errors = errors[:, None] if errors.ndim == 1 else errors
+    if errors.ndim != 2 or (errors < 0).any():
+        raise EvaluationError("Landmark errors must be distances, one row a radiograph and one column a landmark.")
+    return errors[~np.isnan(errors).all(axis=1)]
 
 
 def _clustered_share(errors: FloatArray, limit_mm: float, confidence: float) -> Estimate:

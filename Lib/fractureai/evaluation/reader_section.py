@@ -15,6 +15,7 @@ from fractureai.evaluation.curves import Curve, precision_recall, roc
 from fractureai.evaluation.metrics import METRIC_TITLES
 from fractureai.evaluation.published import PUBLISHED_ROWS, SOURCE
 from fractureai.evaluation.readers import MODEL, REFERENCE, SHARES, ReaderSet, ReaderStudy
+from fractureai.evaluation.strata import FEW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +45,10 @@ def reader_section(study: ReaderStudy) -> Section:
     drawn = study.sets[1:] or study.sets
     plots = [plot for found in drawn for plot in _plots(found, percent)]
     blocks += [Plots(tuple(plots)), _readers_csv(study), _kappa_csv(study)]
+    few = [found.title for found in study.sets if min(found.n_positive, found.n - found.n_positive) < FEW]
+    if few:
+        text = f"Fewer than {FEW} fractures or normals, so do not rely on the intervals: {', '.join(few)}. "
+        blocks.append(Text(text + "Wilson's intervals, which stay honest, are in readers.csv.", "muted"))
     blocks += [Text(note, "muted") for note in study.notes]
     return Section("readers", "Readers", tuple(blocks))
 
