@@ -248,6 +248,8 @@ def test_numbers_beside_the_report_are_the_evaluation(cases_of, tmp_path: Path) 
         table = list(csv.DictReader(file))
     assert [row["study"] for row in table] == [case.study for case in evaluation.cases]
     assert float(table[3]["probability"]) == evaluation.cases[3].probability
+    assert {"calibrated", "uncertainty", "score_margin", "score_knn"} <= set(table[3])
+    assert table[3]["uncertainty"] == ""  # the model was never calibrated
 
 
 def test_report_of_hardly_anything(cases_of, tmp_path: Path) -> None:

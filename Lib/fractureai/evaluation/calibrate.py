@@ -24,6 +24,7 @@ from fractureai.errors import DatasetError, EvaluationError, RadiographError
 from fractureai.evaluation.run import studies
 from fractureai.evaluation.seen import Seen, seen_by
 from fractureai.inference import Pipeline, Prediction
+from fractureai.inference.runtime import RuntimeFactory
 from fractureai.inference.trust import Trust, evidence_of, thresholds_of
 from fractureai.radiograph.model import UNKNOWN, Radiograph
 from fractureai.reliability import HeldOut, Reliability, ViewBank, study_scores
@@ -38,8 +39,11 @@ SPLITS = (HELD_OUT, "validation", "test", "all")
 """
 
 COVERAGE = 0.9
-BANK_IMAGES = 2000
-"""Training images a network whose features are looked at; as many of each class as there are, drawn at random."""
+BANK_IMAGES = 1024
+"""Training images a network whose features are looked at, half of each class as far as they reach, drawn at random.
+
+So many are kept for the neighbours (`fractureai.reliability.banks.MAX_IMAGES`). To read them is most of the work.
+"""
 
 OnProgress: TypeAlias = Callable[[int, int, str], None]
 """Is called with (work done, all work, what is going on); what it raises ends the fit; the bundle stays as it was."""
@@ -65,6 +69,7 @@ def fit_reliability(
     coverage: float = COVERAGE,
     bank_images: int = BANK_IMAGES,
     seed: int = 0,
+    runtime: str | RuntimeFactory = "onnx",
     progress: OnProgress | None = None,
 ) -> Path:
     """Fit calibration, uncertainty and conformal sets, and write the bundle anew with them.
@@ -78,6 +83,7 @@ def fit_reliability(
         coverage: share of studies like these that the model answers unless a site chooses another.
         bank_images: training images a network, at most.
         seed: of the draw of these, and of the division for cross-fitting.
+        runtime: as of `fractureai.inference.Pipeline.load`; for networks that a GPU should run.
         progress: follows the work; cancels it by raising.
 
     Returns:
@@ -97,7 +103,7 @@ def fit_reliability(
     seen = seen_by(bundle, dataset, raters)
     cases = _cases(bundle, dataset, references, seen, split)
     _check_enough([case.label for case in cases], split)
-    bare = Pipeline.load(replace(bundle, spec=replace(bundle.spec, reliability=None)))
+    bare = Pipeline.load(replace(bundle, spec=replace(bundle.spec, reliability=None)), runtime=runtime)
     samples = {name: found for name, found in seen.samples.items() if name in bundle.spec.views}
     plan = {name: _bank_plan(found, bundle, seen, bank_images, seed) for name, found in samples.items()}
     work = _Progress(sum(map(len, plan.values())) + len(cases), progress)

@@ -17,6 +17,7 @@ from fractureai.evaluation.cases import CaseResult
 from fractureai.evaluation.evaluate import Evaluation, LandmarkRow
 from fractureai.evaluation.metrics import METRICS
 from fractureai.evaluation.strata import MetricsRow
+from fractureai.reliability import SCORES
 
 FORMAT_VERSION = 1
 
@@ -137,6 +138,8 @@ def _case_fields(case: CaseResult) -> dict[str, Any]:
         for key in ("study", "patient", "stratum", "cast", "implant", "age_years", "sex", "label", "probability")
     }
     fields |= {"threshold": case.threshold, "called": case.called, "refer": case.refer}
+    fields |= {"calibrated": case.calibrated, "uncertainty": case.uncertainty}
+    fields |= {f"score_{key}": case.scores.get(key) for key in SCORES}
     fields["reasons"] = " ".join(reason.code for reason in case.reasons)
     fields["views"] = " ".join(f"{view.view}:{view.probability:.6f}" for view in case.views)
     errors = [f"{view.view}:{name}:{mm:.3f}" for view in case.views for name, mm in view.landmark_errors_mm.items()]
