@@ -33,10 +33,12 @@ class Change(Protocol):
 
 def change(images: Tensor, changes: Iterable[Change]) -> Tensor:
     """Apply changes one after the other; ``images`` itself stays as it is."""
+    changes = [each for each in changes if len(each.chosen)]
+    if changes:
+        images = images.clone()
     for each in changes:
-        if len(each.chosen):
-            places = beside(each.chosen, images)
-            images = images.index_copy(0, places, each(images[places]).to(images.dtype))
+        places = beside(each.chosen, images)
+        images.index_copy_(0, places, each(images[places]).to(images.dtype))
     return images
 
 
