@@ -120,6 +120,7 @@ def test_limits_name_what_was_not_tested(cases_of, subject: Subject) -> None:
     assert "With implant" in text
     assert SIMULATED_NOTICE in text
     assert "flatter" not in text
+    assert "what is said of referral flatters" in " ".join(limits(evaluation, replace(subject, fitted_here=True)))
     seen = replace(subject, dataset=subject.spec.data["name"], split="all", raters=("AM",))
     text = " ".join(limits(evaluation, seen))
     assert "the figures flatter" in text

@@ -45,7 +45,7 @@ _ENVIRONMENT_ERRORS = {
 _EXTRAS = {
     "codecs": ("PIL", "pylibjpeg", "jpeg_ls"),
     "read": ("onnxruntime", "safetensors", "matplotlib"),
-    "evaluate": ("sklearn", "statsmodels", "jinja2"),
+    "evaluate": ("sklearn", "statsmodels", "jinja2", "reportlab"),
     "serve": ("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart", "psutil"),
     "desktop": ("slicer", "PySide6"),
     "train": ("torch", "monai", "onnx", "onnxscript", "tensorboard"),

@@ -19,7 +19,7 @@ from fractureai.evaluation.explanation_report import explanation_report
 from fractureai.evaluation.readers import ReaderTable, reader_study
 from fractureai.evaluation.report import Subject, write_report
 from fractureai.evaluation.run import SplitReading, cases_from_predictions, error_gallery
-from fractureai.evaluation.trust_report import trust_parts
+from fractureai.evaluation.trust_report import fitted_here, trust_parts
 from fractureai.inference.prediction import Prediction
 
 
@@ -103,4 +103,6 @@ def _subject(
         content = [id_, dataset.row(id_).sha256, mark.label, sorted(mark.landmarks.items()), regions]
         digest.update(json.dumps(content, default=str).encode())
     names = tuple(sorted({references[id_].rater for id_ in read}))
-    return Subject(bundle.spec, dataset.name, split or "all", names, digest.hexdigest())
+    return Subject(
+        bundle.spec, dataset.name, split or "all", names, digest.hexdigest(), fitted_here(bundle, dataset.name, split)
+    )

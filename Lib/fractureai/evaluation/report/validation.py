@@ -37,6 +37,7 @@ class Subject:
         split: name of the split, or ``all``.
         raters: whose marks are the reference.
         fingerprint: hash of the images and the marks they were compared with; "" when not known.
+        fitted_here: calibration and uncertainty may have been fitted on these studies.
     """
 
     spec: BundleSpec
@@ -44,6 +45,7 @@ class Subject:
     split: str
     raters: tuple[str, ...]
     fingerprint: str = ""
+    fitted_here: bool = False
 
     @property
     def simulated(self) -> bool:
@@ -82,6 +84,10 @@ def limits(evaluation: Evaluation, subject: Subject | None = None) -> tuple[str,
         found.append(
             "The model was trained on studies of this dataset, and this is not its untouched test split: the figures "
             "flatter."
+        )
+    if subject and subject.fitted_here:
+        found.append(
+            "Calibration and uncertainty were fitted on studies of this split: what is said of referral flatters."
         )
     found.append(
         "One dataset, read once: other hospitals, devices and patients may give other figures. The intervals do not "
