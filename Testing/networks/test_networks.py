@@ -55,6 +55,19 @@ def test_the_papers_localizer_goes_down_to_one_pixel_and_drops_channels():
     assert float((dropped == 0).double().mean()) == pytest.approx(0.25, abs=0.03)
 
 
+def test_the_hourglass_sees_the_whole_image_from_every_place():
+    torch.manual_seed(0)
+    hourglass = KneelHourglass(4, 8, 8, 1).eval()
+    image = torch.rand(1, 8, 32, 32)
+    other = image.clone()
+    other[..., 0, 0] += 5
+    with torch.no_grad():
+        change = (hourglass(image) - hourglass(other)).abs()
+        beside = (hourglass.beside(image) - hourglass.beside(other)).abs()
+    assert float(change[..., -1, -1].max()) > 0
+    assert float(beside[..., 8:, 8:].max()) == 0
+
+
 def test_the_last_block_has_no_activation_after_the_sum():
     block = Bottleneck(4, 8, 1).eval()
     assert float(block(torch.randn(2, 4, 8, 8)).min()) < 0
