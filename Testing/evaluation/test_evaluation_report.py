@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from sklearn.metrics import auc
 
 from fractureai.errors import EvaluationError
 from fractureai.evaluation import (
@@ -244,6 +245,12 @@ def test_numbers_beside_the_report_are_the_evaluation(cases_of, tmp_path: Path) 
     assert rows["implant"]["auroc"] == ""
     with (tmp_path / "landmarks.csv").open(encoding="utf-8", newline="") as file:
         assert float(next(csv.DictReader(file))["recall_5_mm"]) == evaluation.landmarks[0].result.recall[5.0].value
+    with (tmp_path / "curves.csv").open(encoding="utf-8", newline="") as file:
+        curves = [row for row in csv.DictReader(file) if (row["curve"], row["line"]) == ("roc", "curve")]
+    strata = {name: [row for row in curves if row["stratum"] == name] for name in ("general", "hard")}
+    for name, points in strata.items():
+        area = auc([float(row["x"]) for row in points], [float(row["y"]) for row in points])
+        assert area == pytest.approx(evaluation.stratum(name).estimates["auroc"].value)
     with (tmp_path / "cases.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     assert [row["study"] for row in table] == [case.study for case in evaluation.cases]

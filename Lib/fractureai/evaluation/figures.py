@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fractureai.evaluation.blocks import Plot
+from fractureai.evaluation.blocks import Cell, Column, Plot, Plots, RowGroup, Table
 from fractureai.evaluation.cases import CaseResult
 from fractureai.evaluation.curves import Curve, precision_recall, roc
 from fractureai.evaluation.evaluate import Evaluation
@@ -85,10 +85,17 @@ def write_plot(plot: Plot, folder: Path) -> PlotFiles:
     return files
 
 
-def performance_plots(evaluation: Evaluation) -> tuple[Plot, ...]:
-    """Return ROC, precision-recall, probabilities by stratum and calibration, as far as the cases define them."""
-    read = [case for case in evaluation.cases if case.probability is not None]
+def performance_blocks(evaluation: Evaluation) -> tuple[Plots, Table]:
+    """Return ROC, precision-recall, probabilities by stratum and calibration, as far as the cases define them.
+
+    The table holds the points of the curves and of their bands, for the CSV file only.
+    """
     sets = _sets(evaluation)
+    return Plots(_performance_plots(evaluation, sets)), _curve_table(sets)
+
+
+def _performance_plots(evaluation: Evaluation, sets: Sequence[_Set]) -> tuple[Plot, ...]:
+    read = [case for case in evaluation.cases if case.probability is not None]
     interval = f"{100 * evaluation.confidence:g} %"
     bands = f"Bands: pointwise {interval} bootstrap interval. Marker: the threshold in use."
     curves = (
@@ -156,6 +163,31 @@ class _Set:
     dashes: str
     marker: str
 
+    @cached_property
+    def roc(self) -> Curve:
+        """The ROC curve."""
+        return roc(self.labels, self.probabilities, patients=self.patients)
+
+    @cached_property
+    def precision_recall(self) -> Curve:
+        """The precision-recall curve."""
+        return precision_recall(self.labels, self.probabilities, patients=self.patients)
+
+
+def _curve_table(sets: Sequence[_Set]) -> Table:
+    columns = tuple(Column(key, key) for key in ("curve", "stratum", "line", "x", "y"))
+    rows: list[tuple[Cell, ...]] = []
+    for part in sets:
+        for name, curve in (("roc", part.roc), ("precision_recall", part.precision_recall)):
+            lines = {
+                "curve": (curve.x, curve.y),
+                "band_low": (curve.band_x, curve.band_low),
+                "band_high": (curve.band_x, curve.band_high),
+            }
+            for line, (xs, ys) in lines.items():
+                rows += [(name, part.row.name, line, x, y) for x, y in zip(xs.tolist(), ys.tolist(), strict=True)]
+    return Table(columns, (RowGroup(tuple(rows)),), name="curves" if rows else "", shown=False)
+
 
 def _sets(evaluation: Evaluation) -> list[_Set]:
     """General and hard side by side where both have fractures and normals; otherwise all studies."""
@@ -186,7 +218,7 @@ def _draw_roc(sets: Sequence[_Set], figure: Figure) -> None:
         assert part.row.metrics is not None
         point = (1 - part.row.metrics.specificity, part.row.metrics.sensitivity)
         label = f"{_short(part)}: AUROC {part.row.estimates['auroc']}"
-        _draw_curve(axes, roc(part.labels, part.probabilities, patients=part.patients), part, point, label, "default")
+        _draw_curve(axes, part.roc, part, point, label, "default")
     figure.legend(loc="outside lower center")
 
 
@@ -197,8 +229,7 @@ def _draw_precision_recall(sets: Sequence[_Set], figure: Figure) -> None:
         axes.axhline(part.row.metrics.prevalence, linestyle=":", color=part.colour, linewidth=1)
         point = (part.row.metrics.sensitivity, part.row.metrics.precision)
         label = f"{_short(part)}: AUPR {part.row.estimates['aupr']}"
-        curve = precision_recall(part.labels, part.probabilities, patients=part.patients)
-        _draw_curve(axes, curve, part, point, label, "steps-pre")
+        _draw_curve(axes, part.precision_recall, part, point, label, "steps-pre")
     figure.legend(loc="outside lower center")
 
 

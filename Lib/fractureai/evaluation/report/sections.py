@@ -26,7 +26,7 @@ from fractureai.evaluation.bootstrap import Estimate
 from fractureai.evaluation.cases import CaseResult
 from fractureai.evaluation.evaluate import Evaluation, LandmarkRow
 from fractureai.evaluation.failures import failure_modes, failure_section
-from fractureai.evaluation.figures import landmark_plot, performance_plots
+from fractureai.evaluation.figures import landmark_plot, performance_blocks
 from fractureai.evaluation.landmarks import RECALL_MM
 from fractureai.evaluation.metrics import METRIC_TITLES, METRICS
 from fractureai.evaluation.published import PUBLISHED, PUBLISHED_RECALL, PUBLISHED_ROWS, SOURCE
@@ -77,7 +77,7 @@ def report_sections(
         _views(evaluation),
         evaluation.readers and evaluation.readers.section(),
         evaluation.confounders and evaluation.confounders.section(),
-        Section("figures", "Figures", (Plots(performance_plots(evaluation)),)),
+        Section("figures", "Figures", performance_blocks(evaluation)),
         evaluation.calibrated and evaluation.calibrated.section(),
         _landmarks(evaluation) if evaluation.landmarks else None,
         _localisation(evaluation),
