@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from fractureai.errors import EvaluationError
 from fractureai.evaluation.bootstrap import bootstrap_metrics, draw_cases
-from fractureai.evaluation.comparison import auroc_covariance, compare_auroc, delong_auroc, mcnemar, p_text
+from fractureai.evaluation.comparison import auroc_covariance, compare_auroc, delong_auroc, mcnemar, p_cell, p_text
 
 
 def readings(fractures: int, normals: int, seed: int, levels: int = 20) -> tuple[np.ndarray, np.ndarray]:
@@ -144,3 +144,4 @@ def test_mcnemar_mid_p_hardly_rejects_more_often_than_it_says() -> None:
 
 def test_p_values_in_words() -> None:
     assert [p_text(p) for p in (0.0304, 0.0004, math.nan)] == ["= 0.030", "< 0.001", "not defined"]
+    assert [p_cell(p) for p in (0.0304, 0.0004, math.nan)] == ["0.030", "<0.001", "–"]

@@ -177,6 +177,13 @@ def mcnemar(first_right: npt.ArrayLike, second_right: npt.ArrayLike) -> McNemar:
     return McNemar(len(a), int(table[0, 0]), int(table[1, 1]), only_first, only_second, exact, mid)
 
 
+def p_cell(p: float) -> str:
+    """Return a p-value for a table: ``0.031``, ``<0.001``, or a dash."""
+    if math.isnan(p):
+        return "–"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def p_text(p: float) -> str:
     """Return a p-value for a sentence: ``= 0.031``, ``< 0.001``, or ``not defined``."""
     if math.isnan(p):

@@ -20,7 +20,7 @@ from fractureai.bundle.spec import plain
 from fractureai.evaluation.blocks import Block, Cell, Column, Plot, Plots, RowGroup, Section, Table, Text
 from fractureai.evaluation.bootstrap import CONFIDENCE, Estimate
 from fractureai.evaluation.cases import CaseResult
-from fractureai.evaluation.comparison import p_text
+from fractureai.evaluation.comparison import p_cell, p_text
 from fractureai.evaluation.metrics import BoolArray, FloatArray
 from fractureai.evaluation.strata import STRATA
 
@@ -104,7 +104,7 @@ class ConfounderTable:
             Column("n", "Studies"),
             Column("n_positive", "Fractures"),
             Column("odds_ratio", "Odds ratio"),
-            Column("p", "p", format=".3g"),
+            Column("p", "p"),
         )
         fitted = [model for model in self.models if model.rows]
         table = Table(
@@ -282,7 +282,7 @@ def _unfitted(base: ConfounderModel, *notes: str) -> ConfounderModel:
 
 
 def _cells(model: ConfounderModel, row: ConfounderRow) -> tuple[Cell, ...]:
-    return row.title, model.n, model.n_positive, row.odds_ratio, row.p
+    return row.title, model.n, model.n_positive, row.odds_ratio, p_cell(row.p)
 
 
 def _draw_odds(models: Sequence[ConfounderModel], figure: Figure) -> None:

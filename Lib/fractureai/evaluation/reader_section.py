@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fractureai.evaluation.blocks import Block, Cell, Column, Plot, Plots, RowGroup, Section, Table, Text
 from fractureai.evaluation.bootstrap import Estimate
-from fractureai.evaluation.comparison import McNemar
+from fractureai.evaluation.comparison import McNemar, p_cell
 from fractureai.evaluation.curves import Curve, precision_recall, roc
 from fractureai.evaluation.metrics import METRIC_TITLES
 from fractureai.evaluation.published import PUBLISHED_ROWS, SOURCE
@@ -28,12 +28,12 @@ _LEAD = (
 )
 _MCNEMAR = (
     "Against the model, on the studies that both read: how many only one of the two called rightly, and McNemar's test "
-    "of equally many errors (two-sided, exact and mid-p). It takes studies as independent, also where a patient has "
-    "several."
+    "of equally many errors (two-sided, exact; the mid-p is in readers.csv): on fractures it compares sensitivities, "
+    "on normals specificities. It takes studies as independent, also where a patient has several."
 )
 
-_CORNER = 0.45
-"""When all readers lie this close to the best corner of a curve, the corner is drawn again, enlarged."""
+_CORNER, _MOST = 0.4, 0.7
+"""When so many readers lie this close to the best corner of a curve, it is drawn again, enlarged, with them."""
 
 
 def reader_section(study: ReaderStudy) -> Section:
@@ -90,12 +90,14 @@ def _shares_table(study: ReaderStudy, percent: str) -> Table:
 def _against_table(study: ReaderStudy) -> Table:
     columns = (
         Column("reader", "Reader", text=True),
-        Column("on", "On", text=True),
+        Column("fractures_reader", "Fractures: only reader right"),
+        Column("fractures_model", "only model right"),
+        Column("fractures_p", "p"),
+        Column("normals_reader", "Normals: only reader right"),
+        Column("normals_model", "only model right"),
+        Column("normals_p", "p"),
         Column("n", "Studies"),
-        Column("only_reader", "Only the reader right"),
-        Column("only_model", "Only the model right"),
-        Column("p_exact", "p, exact", format=".3g"),
-        Column("p_mid", "mid-p", format=".3g"),
+        Column("p", "All: p"),
     )
     groups = [RowGroup(tuple(_against_rows(found)), found.title) for found in study.sets]
     return Table(columns, tuple(group for group in groups if group.rows), _MCNEMAR)
@@ -103,14 +105,12 @@ def _against_table(study: ReaderStudy) -> Table:
 
 def _against_rows(found: ReaderSet) -> Iterator[tuple[Cell, ...]]:
     for row in found.rows:
-        parts = {
-            "fractures (sensitivity)": row.against_model_fractures,
-            "normals (specificity)": row.against_model_normals,
-            "both": row.against_model,
-        }
-        for name, part in parts.items():
-            if part is not None and part.n:
-                yield row.reader, name, part.n, part.only_first, part.only_second, part.p_exact, part.p_mid
+        all_, fractures, normals = row.against_model, row.against_model_fractures, row.against_model_normals
+        if all_ and fractures and normals:
+            cells: list[Cell] = [row.reader]
+            for part in (fractures, normals):
+                cells += [part.only_first, part.only_second, p_cell(part.p_exact)] if part.n else [None] * 3
+            yield (*cells, all_.n, p_cell(all_.p_exact))
 
 
 def _models_table(study: ReaderStudy, percent: str) -> Table:
@@ -119,12 +119,12 @@ def _models_table(study: ReaderStudy, percent: str) -> Table:
         Column("auroc", "Its AUROC", format=".3f"),
         Column("auroc_model", "This model's", format=".3f"),
         Column("difference", "Difference", format=".3f"),
-        Column("p", "p", format=".3g"),
+        Column("p", "p"),
     )
     groups = tuple(
         RowGroup(
             tuple(
-                (row.reader, row.auroc.first, row.auroc.second, row.auroc.difference, row.auroc.p)
+                (row.reader, row.auroc.first, row.auroc.second, row.auroc.difference, p_cell(row.auroc.p))
                 for row in found.rows
                 if row.auroc
             ),
@@ -223,9 +223,7 @@ def _draw_roc(found: ReaderSet, figure: Figure) -> None:
 
     axes = unit_axes(figure, "1 − specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1)
-    points = [
-        _Point(row.reader, _turned(row.estimates["specificity"]), row.estimates["sensitivity"]) for row in found.rows
-    ]
+    points = [replace(point, x=_turned(point.x)) for point in _points(found, "specificity", "sensitivity")]
     curve = roc(found.labels, found.probabilities, patients=found.patients)
     _draw_with_corner(figure, axes, curve, "default", points, 0.0)
 
@@ -235,7 +233,7 @@ def _draw_precision_recall(found: ReaderSet, figure: Figure) -> None:
 
     axes = unit_axes(figure, "Recall (sensitivity)", "Precision")
     axes.axhline(found.n_positive / found.n, linestyle=":", color=BLUE, linewidth=1)
-    points = [_Point(row.reader, row.estimates["sensitivity"], row.estimates["precision"]) for row in found.rows]
+    points = _points(found, "sensitivity", "precision")
     curve = precision_recall(found.labels, found.probabilities, patients=found.patients)
     _draw_with_corner(figure, axes, curve, "steps-pre", points, 1.0)
 
@@ -247,6 +245,18 @@ class _Point:
     reader: str
     x: Estimate
     y: Estimate
+    look: tuple[str, str]
+
+
+def _points(found: ReaderSet, x: str, y: str) -> list[_Point]:
+    """Give each reader a place, a colour and a marker; the model is a blue circle."""
+    from fractureai.evaluation.figures import BLUE
+
+    looks = iter(_looks())
+    return [
+        _Point(row.reader, row.estimates[x], row.estimates[y], (BLUE, "o") if row.reader == MODEL else next(looks))
+        for row in found.rows
+    ]
 
 
 def _turned(estimate: Estimate) -> Estimate:
@@ -256,22 +266,24 @@ def _turned(estimate: Estimate) -> Estimate:
 def _draw_with_corner(
     figure: Figure, axes: Axes, curve: Curve, style: str, points: Sequence[_Point], corner_x: float
 ) -> None:
-    """Draw curve and points; once more, enlarged, when all points lie close to the best corner (corner_x, 1)."""
+    """Draw curve and points; once more, enlarged, when most points lie close to the best corner (corner_x, 1)."""
     from matplotlib.patches import Rectangle
 
     from fractureai.evaluation.figures import MUTED, PAPER
 
     handles = _draw_curve_and_points(axes, curve, style, points)
-    ends = [abs(end - corner_x) for point in points for end in (point.x.low, point.x.high)]
-    ends += [1 - point.y.low for point in points]
-    reach = max((end for end in ends if end == end), default=1.0)
+    reaches = [max(abs(p.x.low - corner_x), abs(p.x.high - corner_x), 1 - p.y.low) for p in points]
+    known = sorted(reach for reach in reaches if reach == reach)
+    most = math.ceil(_MOST * len(points))
+    reach = known[most - 1] if len(known) >= most else 1.0
     if reach <= _CORNER:
         left, span = corner_x == 0, math.ceil(reach * 20) / 20
+        near = [p for p in points if max(abs(p.x.value - corner_x), 1 - p.y.value) <= span]
         frame = (0.42, 0.09, 0.55, 0.55) if left else (0.13, 0.09, 0.55, 0.55)
         ground = (frame[0] - 0.11, frame[1] - 0.07, frame[2] + 0.14, frame[3] + 0.1)
         axes.add_patch(Rectangle(ground[:2], *ground[2:], transform=axes.transAxes, color=PAPER, zorder=3))
         close = axes.inset_axes(frame, zorder=4)
-        _draw_curve_and_points(close, curve, style, points)
+        _draw_curve_and_points(close, curve, style, near)
         close.set(xlim=(-0.01, span) if left else (1 - span, 1.01), ylim=(1 - span, 1.01))
         close.locator_params(nbins=4)
         axes.indicate_inset((-0.01 if left else 1 - span, 1 - span, span + 0.01, span + 0.01), edgecolor=MUTED)
@@ -284,10 +296,11 @@ def _draw_curve_and_points(axes: Axes, curve: Curve, style: Any, points: Sequenc
 
     axes.fill_between(curve.band_x, curve.band_low, curve.band_high, color=BLUE, alpha=0.16, linewidth=0)
     axes.plot(curve.x, curve.y, "-", color=BLUE, drawstyle=style)
-    looks = iter(_looks())
     handles = []
-    for point in points:
-        colour, marker = (BLUE, "o") if point.reader == MODEL else next(looks)
+    for i, point in enumerate(points):
+        colour, marker = point.look
+        # A reader at the place of another is drawn smaller, so that both are seen.
+        covers = any(math.hypot(p.x.value - point.x.value, p.y.value - point.y.value) < 0.01 for p in points[:i])
         axes.plot([point.x.low, point.x.high], [point.y.value] * 2, color=colour, linewidth=1, alpha=0.75)
         axes.plot([point.x.value] * 2, [point.y.low, point.y.high], color=colour, linewidth=1, alpha=0.75)
         handles += axes.plot(
@@ -296,7 +309,7 @@ def _draw_curve_and_points(axes: Axes, curve: Curve, style: Any, points: Sequenc
             marker,
             color=colour,
             markeredgecolor=PAPER,
-            markersize=9,
+            markersize=5 if covers else 9,
             zorder=6,
             clip_on=False,
             linestyle="none",
