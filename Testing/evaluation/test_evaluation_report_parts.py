@@ -114,10 +114,16 @@ def test_every_pdf_page_has_its_number_and_the_notice(cases_of, tmp_path: Path, 
     assert [entry.title for entry in figures][:2] == ["ROC", "Precision and recall"]
 
 
-def test_the_same_input_gives_the_same_pdf(cases_of, tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_pdf_and_a_long_notice_stands_in_full_on_its_first_page(
+    cases_of, tmp_path: Path
+) -> None:
     evaluation = evaluate(cases_of(20), resamples=20)
-    first, second = (write_report(evaluation, tmp_path / name).with_suffix(".pdf") for name in "ab")
+    notice = "first " + "word " * 150 + "last"
+    first, second = (write_report(evaluation, tmp_path / name, notice=notice).with_suffix(".pdf") for name in "ab")
     assert first.read_bytes() == second.read_bytes()
+    texts = [" ".join(page.extract_text().split()) for page in PdfReader(first).pages]
+    assert "word word last." in texts[0]
+    assert all("research only. First word" in text and "word …" in text for text in texts)
 
 
 @settings(max_examples=40, deadline=None)

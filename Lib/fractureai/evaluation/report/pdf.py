@@ -60,6 +60,7 @@ _START_PT = 45 * _MM
 """A section or a long table starts on the next page rather than with less than this."""
 _PICTURE_PT = 78 * _MM
 _BODY_PT = 9.5
+_NOTICE_LINES = 3
 _TOTAL, _TOTAL_PT = "pages", (_PAGE_PT[0] - _MARGIN_PT - 10, 13.5 * _MM)
 _CAPTION_PT = 8.0
 
@@ -152,8 +153,11 @@ def _decorate(canvas: Any, title: str, warning: str) -> None:
     canvas.line(_MARGIN_PT, 18 * _MM, _PAGE_PT[0] - _MARGIN_PT, 18 * _MM)
     canvas.drawRightString(_TOTAL_PT[0], _TOTAL_PT[1], f"{number} of ")
     canvas.doForm(_TOTAL)
-    for i, line in enumerate(simpleSplit(warning, BOLD, 7.5, _WIDTH_PT - 50)[:3]):
-        canvas.setFont(BOLD, 7.5)
+    lines = simpleSplit(warning, BOLD, 7.5, _WIDTH_PT - 50)
+    if len(lines) > _NOTICE_LINES:  # it stands in full on the first page
+        lines = [*lines[: _NOTICE_LINES - 1], f"{lines[_NOTICE_LINES - 1].rstrip('.')} …"]
+    canvas.setFont(BOLD, 7.5)
+    for i, line in enumerate(lines):
         canvas.drawString(_MARGIN_PT, 13.5 * _MM - i * 9.5, line)
     canvas.restoreState()
 
