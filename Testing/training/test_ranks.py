@@ -18,7 +18,7 @@ from fractureai.dataset import make_splits
 from fractureai.errors import TrainingError
 from fractureai.phantom import write_dataset
 from fractureai.training.device import choose_device
-from fractureai.training.ranks import ALONE, Ranks, is_first
+from fractureai.training.ranks import ALONE, Ranks
 
 RECIPE = """
 format_version = 1
@@ -188,7 +188,6 @@ def test_alone_nothing_is_shared():
     assert ALONE.agree("x") == "x"
     assert ALONE.in_turn(lambda: 7) == 7
     assert ALONE.gather(np.arange(3)).tolist() == [0, 1, 2]
-    assert is_first()
 
 
 def test_each_process_needs_a_device_of_its_own():

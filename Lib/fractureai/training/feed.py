@@ -64,7 +64,7 @@ class Feed:
             yield {name: rows.index_select(0, chosen) for name, rows in self._rows.items()}
 
     def _fetched_ahead(self, batches: Sequence[npt.NDArray[np.int64]]) -> Iterator[Rows]:
-        with ThreadPoolExecutor(1, thread_name_prefix="fractureai-feed") as thread:
+        with ThreadPoolExecutor(1, "fractureai-feed", _use, (self.device,)) as thread:
             todo = iter(batches)
             fetched: deque[Future[Rows]] = deque(
                 thread.submit(self._fetch, indices) for indices in itertools.islice(todo, AHEAD)
@@ -78,6 +78,12 @@ class Feed:
         chosen = torch.from_numpy(indices)
         rows = {name: values.index_select(0, chosen) for name, values in self._rows.items()}
         return {name: values.pin_memory() for name, values in rows.items()} if self.device.type == "cuda" else rows
+
+
+def _use(device: torch.device) -> None:
+    """Make a GPU this thread's own: page-locked memory is asked of it, not of the first GPU."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
 
 
 def _tensor(array: npt.NDArray[Any]) -> Tensor:

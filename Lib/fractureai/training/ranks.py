@@ -100,11 +100,6 @@ ALONE = Ranks()
 """The only process."""
 
 
-def is_first() -> bool:
-    """Tell whether this process is the one that talks to people; known before `join_ranks`."""
-    return not _is_launched() or os.environ.get("RANK", "0") == "0"
-
-
 @contextlib.contextmanager
 def join_ranks(device: str = "auto") -> Iterator[Ranks]:
     """Meet the other processes where ``torchrun`` started this one, else be alone.

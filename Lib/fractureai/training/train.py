@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 
 import fractureai
@@ -68,6 +69,8 @@ def train(
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     out = Path(out_folder)
     chosen = choose_device(device, ranks.local_rank if ranks.size > 1 else None)
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
     if not resume:
         ranks.in_turn(lambda: _forget(out))
     samples = _usable_samples(dataset, recipe, raters)
