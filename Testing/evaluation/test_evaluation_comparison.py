@@ -97,6 +97,21 @@ def test_patients_with_several_studies_widen_the_interval_as_the_bootstrap_of_pa
     assert together.high - together.low == pytest.approx(resampled.high - resampled.low, rel=0.15)
 
 
+def test_a_fracture_and_a_normal_wrist_of_one_patient_go_together() -> None:
+    """What makes a patient's both wrists look worse cancels out: the interval is narrower, as the bootstrap's is."""
+    generator = np.random.default_rng(8)
+    person = np.repeat(generator.normal(0, 1, 120), 2)
+    labels = np.arange(240) % 2 == 0
+    scores = 1 / (1 + np.exp(-(person + generator.normal(0, 0.4, 240) + 0.8 * labels)))
+    patients = [f"P{i // 2}" for i in range(240)]
+    widths = [
+        found.high - found.low for found in (delong_auroc(labels, scores), delong_auroc(labels, scores, patients))
+    ]
+    resampled = bootstrap_metrics(labels, scores, resamples=2000, patients=patients)["auroc"]
+    assert widths[1] < 0.75 * widths[0]
+    assert widths[1] == pytest.approx(resampled.high - resampled.low, rel=0.1)
+
+
 def test_what_is_not_defined_is_nan() -> None:
     assert math.isnan(delong_auroc([1, 1], [0.2, 0.3]).value)
     perfect = delong_auroc([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1])
