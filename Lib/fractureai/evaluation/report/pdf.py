@@ -250,7 +250,7 @@ def _tiles(block: Tiles) -> list[Any]:
 def _table(block: Table) -> list[Any]:
     grids = table_flowables(block, _WIDTH_PT)
     # A long table starts where it stands and goes on over the page, a short one stays in one piece.
-    short = sum(grid.wrap(_WIDTH_PT, _HEIGHT_PT)[1] for grid in grids) < _HEIGHT_PT / 2
+    short = sum(grid.wrap(_WIDTH_PT, _HEIGHT_PT)[1] for grid in grids) < _HEIGHT_PT * 2 / 3
     caption = paragraph_style(_CAPTION_PT, colour=MUTED, before=3, after=3, keep=short)
     story: list[Any] = [] if short else [CondPageBreak(_START_PT)]
     story += [Paragraph(escape(block.caption), caption)] if block.caption else []
