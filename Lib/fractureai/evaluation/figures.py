@@ -262,10 +262,16 @@ def _draw_landmarks(evaluation: Evaluation, figure: Figure) -> None:
         curve = row.curve
         axes.fill_between(curve.distance_mm, curve.low, curve.high, color=colour, alpha=0.14, linewidth=0)
         label = f"{row.view}: median {row.result.median_mm:.1f} mm, {row.result.n_radiographs} images"
-        axes.plot(curve.distance_mm, curve.recall, dashes, color=colour, label=label)
-        values = [estimate.value for estimate in row.result.recall.values()]
         axes.plot(
-            list(row.result.recall), values, marker, color=colour, markeredgecolor=PAPER, markersize=7, clip_on=False
+            curve.distance_mm,
+            curve.recall,
+            dashes,
+            color=colour,
+            marker=marker,
+            markersize=9 - 3 * min(i, 1),  # so that the marks of views do not hide each other
+            markeredgecolor=PAPER,
+            markevery=np.searchsorted(curve.distance_mm, list(row.result.recall)).tolist(),
+            label=label,
         )
     axes.set(xlim=(0, 8), ylim=(-0.02, 1.02), yticks=np.linspace(0, 1, 6))
     axes.set(xlabel="Distance from the reference (mm)", ylabel="Share of landmarks within it")
