@@ -59,6 +59,7 @@ _GAP_PT = 6 * _MM
 _START_PT = 45 * _MM
 """A section or a long table starts on the next page rather than with less than this."""
 _PICTURE_PT = 78 * _MM
+_SECTION_GAP_PT = 16
 _BODY_PT = 9.5
 _NOTICE_LINES = 3
 _TOTAL, _TOTAL_PT = "pages", (_PAGE_PT[0] - _MARGIN_PT - 10, 13.5 * _MM)
@@ -172,13 +173,17 @@ def _story(
         _notice(warning),
         Spacer(0, 9),
     ]
-    heading = paragraph_style(13, font=BOLD, before=16, after=5, keep=True)
+    heading = paragraph_style(13, font=BOLD, after=5, keep=True)
     for i, section in enumerate(sections):
         story += [CondPageBreak(_START_PT), _Mark(section.title, section.key, 0)]
         if i:
             story.append(Paragraph(escape(section.title), heading))
         for block, following in zip(section.blocks, (*section.blocks[1:], None), strict=True):
             story += _text(block, following) if isinstance(block, Text) else _flowables(block, plots)
+        # Space after a section, not before a heading: reportlab forgets the latter when it keeps flowables together.
+        end = Spacer(0, 0)
+        end.spaceAfter = _SECTION_GAP_PT
+        story.append(end)
     return story
 
 
