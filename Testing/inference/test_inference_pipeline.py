@@ -156,6 +156,15 @@ def test_stages_are_told_and_what_the_follower_raises_ends_the_reading(pipeline)
     assert stages == ["read", "read", "localize", "crop"]
 
 
+def test_one_localizer_serves_every_member_of_an_ensemble(pipeline_of):
+    spec = make_spec()
+    single = pipeline_of(with_models(spec, localizers=next(iter(spec.views.values())).localizers[:1]))
+    scene = make_scene()
+    everything, second = single.read(scene.radiograph).views[0], single.read(scene.radiograph, members=[1]).views[0]
+    assert second.landmarks == everything.landmarks
+    assert second.fold_probabilities == pytest.approx(everything.fold_probabilities[1:])
+
+
 def test_the_interval_is_the_bootstrap_over_folds_and_crops(pipeline):
     study = [make_scene(finding_mm=(15.0, 37.0)).radiograph, make_scene(view="LAT", name="LAT").radiograph]
     prediction = pipeline.read(study)

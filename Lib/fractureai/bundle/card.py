@@ -19,6 +19,10 @@ from fractureai.sites import Site
 
 CARD_FORMAT_VERSION = 1
 
+_REPLACED = """
+
+Where the uncertainty below rests on a disagreement, it decides about the referral and these limits only name the cause.
+"""
 _NO_FIGURES = "None were measured. Treat its output as untested."
 _NO_RELIABILITY = (
     "Not measured: its probabilities are not calibrated, and no study is referred because it is uncertain."
@@ -166,7 +170,8 @@ def _thresholds(spec: BundleSpec) -> str:
     if len(spec.views) > 1:
         limit = f"difference of views above {spec.view_disagreement_max:.2f}"
         rows.append(f"| mean of {' and '.join(spec.views)} | {spec.ensemble_threshold:.3f} | {limit} |")
-    return "\n".join(["| reading of | positive from | referred from |", "|---|---|---|", *rows])
+    note = "" if spec.reliability is None else _REPLACED
+    return "\n".join(["| reading of | positive from | referred from |", "|---|---|---|", *rows]) + note
 
 
 def _preprocessing(spec: BundleSpec, site: Site) -> str:

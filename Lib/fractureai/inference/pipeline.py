@@ -295,9 +295,13 @@ class ViewReader:
         self._load(self._classifiers, self.models.classifiers)
 
     def localize(self, image: npt.NDArray[np.float32], members: tuple[int, ...] | None = None) -> Localization:
-        """Find the landmarks on a normalised radiograph with all localizers, or those of some numbers."""
+        """Find the landmarks on a normalised radiograph with all localizers, or those of some numbers.
+
+        The members of an ensemble share their localizers, so all of these are asked then.
+        """
         self._load(self._localizers, self.models.localizers)
-        chosen = self._localizers if members is None else [self._localizers[number] for number in members]
+        shared = len(self.models.localizers) != len(self.models.classifiers)
+        chosen = self._localizers if members is None or shared else [self._localizers[number] for number in members]
         return localize(image, chosen, self._bundle.spec.localizer_size_px)
 
     @property

@@ -223,7 +223,7 @@ def _localisation(evaluation: Evaluation) -> Section:
     rows = tuple((_view_title(row.view), row.hits, row.n, row.share) for row in evaluation.localisation)
     caption = (
         "Of the radiographs that were rightly called a fracture and have a marked one: how often the maximum of the "
-        "activation map lies inside the marked box, or at most 5 mm outside."
+        "activation map lies inside the marked region, or at most 5 mm outside."
     )
     return Section("localisation", title, (Table(columns, (RowGroup(rows),), caption, "localisation"),))
 
