@@ -61,11 +61,18 @@ def test_the_tables_say_what_is_known(tmp_path):
     foreign = {row["score"]: row for row in found["foreign"] if row["kind"] == "noise"}
     assert (foreign["Combined"]["n"], foreign["Combined"]["not_read"]) == (12, 1)
     assert foreign["Combined"]["auroc"] == 1
+    decision = {row["stratum"]: row for row in found["decision"]}
+    assert decision["hard, occult"] == {
+        "stratum": "hard, occult",
+        "gain_called_normal_first": 0,
+        "gain_missed_first": 0,
+    }
+    assert 0 < decision["hard, faint"]["gain_called_normal_first"] < decision["hard, faint"]["gain_missed_first"]
     groups = {(row["groups"], row["score"]): row["auroc"] for row in found["groups"]}
     assert groups["wrong against right decisions, without occult", "Combined"] > 0.8
     assert {path.name for path in tmp_path.iterdir()} == {
-        "referring.csv", "groups.csv", "foreign.csv", "in_use.csv", "uncertainty_risk.png", "uncertainty_risk.svg",
-        "uncertainty_sensitivity.png", "uncertainty_sensitivity.svg",
+        "decision.csv", "referring.csv", "groups.csv", "foreign.csv", "in_use.csv", "uncertainty_risk.png",
+        "uncertainty_risk.svg", "uncertainty_sensitivity.png", "uncertainty_sensitivity.svg",
     }  # fmt: skip
     with (tmp_path / "in_use.csv").open(encoding="utf-8", newline="") as handle:
         assert [row["n"] for row in csv.DictReader(handle)] == ["80", "40", "20", "20"]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fractureai.evaluation.bootstrap import Estimate
+from fractureai.evaluation.risk_coverage import Order
 from fractureai.evaluation.selective import (
     TITLES,
     Kept,
@@ -46,6 +47,7 @@ def judge(readings: Sequence[Reading], out: Path) -> dict[str, Any]:
         "groups": group_rows(wrists),
         "foreign": foreign_rows(tables["general"], foreign, readings),
         "in_use": use_rows(readings),
+        "decision": decision_rows(tables),
     }
     for name, rows in found.items():
         write_csv(out / f"{name}.csv", rows)
@@ -103,6 +105,7 @@ def group_rows(wrists: Sequence[Reading]) -> list[Row]:
     """One row a pair of groups and score: how well the score tells the first group from the second."""
     wrong = [(r["label"] == "fracture") != (r["called"] == "1") for r in wrists]
     general = [r["set"] == "general" for r in wrists]
+    normal = [r["called"] == "0" for r in wrists]
     severity = [r["severity"] for r in wrists]
     seen = [name != "occult" for name in severity]
     pairs = {
@@ -114,6 +117,7 @@ def group_rows(wrists: Sequence[Reading]) -> list[Row]:
         "wrong against right decisions, without occult": [
             (w and s, s and not w) for w, s in zip(wrong, seen, strict=True)
         ],
+        "hard against general, called normal": [(n and not g, n and g) for n, g in zip(normal, general, strict=True)],
     }
     rows = []
     for name, members in pairs.items():
@@ -146,6 +150,20 @@ def foreign_rows(general: SelectiveTable, foreign: Sequence[Reading], readings: 
         for found in separations(table, PUBLISHED):
             values = {"auroc": found.foreign, "minus_published": found.foreign_over_baseline}
             rows.append({**facts, "score": found.title, **flat(values)})
+    return rows
+
+
+def decision_rows(tables: Mapping[str, SelectiveTable]) -> list[Row]:
+    """One row a stratum: what referring a fifth gains without a score (called normal first, at random), and at most."""
+    rows = []
+    for name, table in tables.items():
+        called = table.probabilities >= table.thresholds
+        row: Row = {"stratum": name}
+        for title, first in (("called_normal_first", ~called), ("missed_first", table.labels & ~called)):
+            kept = Order(first.astype(float)).kept(np.ones((len(called), 1), dtype=np.int64), 0.2)[:, 0]
+            rest = kept[table.labels & called].sum() / kept[table.labels].sum()
+            row[f"gain_{title}"] = float(rest - called[table.labels].mean())
+        rows.append(row)
     return rows
 
 

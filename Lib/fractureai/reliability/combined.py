@@ -26,7 +26,7 @@ foreign .40, sensitivity on hard studies after referring 20 % -.03):
 small networks; sensitivity on faint fractures after referring 20 %, AUROC of hard against general, AURC with faint
 fractures): with 1/3 +.01 and +.05, .60 and .60, .281 and .284; with 1/10 +.07 and +.11, .66 and .67, .275 and .270,
 AURC of general studies as before. 0 makes the latter ten times as large with three networks. docs/uncertainty.md judges
-it on studies that it was not chosen on.
+it on studies that it was not chosen on, and says how much of this is the decision itself rather than the scores.
 
 Scores are standardised as sign(z) ln(1 + |z|), z = (score - median) / (interquartile range / 1.349): where networks are
 sure of nearly everything, the scores of the few studies that matter lie hundreds of z away, and clipping z at 4 loses
