@@ -118,7 +118,7 @@ class ConfounderTable:
             "Odds ratios",
             f"Bars: {100 * self.confidence:g} % interval. On the line at 1, a term says nothing about the outcome.",
             partial(_draw_odds, fitted),
-            (7.2, 0.9 + 0.5 * sum(len(model.rows) - 1 for model in fitted)),
+            (9.6, 0.9 + 0.36 * sum(len(model.rows) - 1 for model in fitted)),
         )
         lead = Text("Whether age or sex explain what the model's score seems to see, as DeepWrist asked of its own.")
         notes = tuple(Text(f"{model.title}: {note}", "muted") for model in self.models for note in model.all_notes)
