@@ -72,6 +72,7 @@ def record():
         "study": "1.2",
         "views": [view_json("1.2.3", "PA"), view_json("1.2.4", "LAT", turns=1)],
         "ensemble": {"probability": 0.87, "threshold": 0.5, "interval": [0.79, 0.93], "interval_text": "over folds"},
+        "reliability": None,
         "decision": "positive",
         "decision_text": "Fracture likely",
         "refer": False,
