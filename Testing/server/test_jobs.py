@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -239,6 +240,20 @@ def test_one_at_a_time_and_cancel_ends_every_process(jobs, root):
         jobs.cancel(second)
     jobs.delete(second)
     assert not (jobs.folder / second).exists()
+
+
+def test_who_came_first_is_served_first(jobs, root, monkeypatch):
+    """Also within a second, whatever the random part of the ids is."""
+    parts = iter(("ffffffff", "88888888", "00000000"))
+    monkeypatch.setattr("fractureai.server.jobs.model.secrets", SimpleNamespace(token_hex=lambda _: next(parts)))
+    with jobs._guard:  # as if the worker were busy meanwhile
+        ids = [jobs.create("train", long_training(root))["id"] for _ in range(3)]
+    wait_for(lambda: jobs.state(ids[0]) == "running")
+    assert [jobs.state(id) for id in ids[1:]] == ["queued", "queued"]
+    assert [job["id"] for job in jobs.jobs()] == ids[::-1]
+    jobs.cancel(ids[1])
+    jobs.cancel(ids[0])
+    wait_for(lambda: jobs.state(ids[2]) == "running")
 
 
 def test_stop_ends_what_left_the_tree(tmp_path):

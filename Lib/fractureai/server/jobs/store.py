@@ -138,7 +138,7 @@ class JobStore:
         with self._guard:
             if not self.is_owner:
                 self._load()
-            return [self._shown(job) for job in sorted(self._jobs.values(), key=lambda job: job.id, reverse=True)]
+            return [self._shown(job) for job in sorted(self._jobs.values(), key=lambda job: job.created)[::-1]]
 
     def job(self, id: str) -> dict[str, Any]:
         """Return one job.
@@ -308,7 +308,7 @@ class JobStore:
                     self._finish(job)
             if self._stopping.is_set():
                 return
-            for job in sorted(self._jobs.values(), key=lambda job: job.id):
+            for job in sorted(self._jobs.values(), key=lambda job: job.created):
                 if job.state == "queued" and self._is_free(lanes.device_of(job)):
                     self._begin(job)
 
