@@ -170,7 +170,7 @@ def trust(reading: Mapping[str, Any]) -> tuple[str, ...]:
 def possible(classes: Sequence[str]) -> str:
     """Return which answers a calibrated model can not rule out, in words."""
     if not classes:
-        return _("like no study it was calibrated on")
+        return _("unusual: typical of neither answer")
     if len(classes) > 1:
         return _("undecided: {classes} are both possible").format(classes=_(" and ").join(classes))
     return _("only {name} is likely").format(name=classes[0])

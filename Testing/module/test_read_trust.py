@@ -68,4 +68,4 @@ def test_words_for_what_can_not_be_ruled_out(slicer):
 
     assert reading_text.possible(["fracture"]) == "only fracture is likely"
     assert reading_text.possible(["normal", "fracture"]) == "undecided: normal and fracture are both possible"
-    assert reading_text.possible([]) == "like no study it was calibrated on"
+    assert reading_text.possible([]) == "unusual: typical of neither answer"

@@ -178,9 +178,10 @@ def trust_lines(prediction: Prediction) -> list[str]:
         return []
     kept = f"the limit for answering {100 * prediction.coverage:.0f} of 100 studies"
     side = "above" if prediction.uncertainty > prediction.uncertainty_limit else "within"
-    possible = " or ".join(prediction.conformal or ()) or "nothing it was calibrated on"
+    classes = " or ".join(prediction.conformal or ())
+    possible = f"can not rule out: {classes}" if classes else "unusual: typical of neither answer"
     return [
-        f"Calibrated probability {prediction.calibrated_probability:.3f}; can not rule out: {possible}.",
+        f"Calibrated probability {prediction.calibrated_probability:.3f}; {possible}.",
         f"Uncertainty {prediction.uncertainty:.3f}, {side} {kept} ({prediction.uncertainty_limit:.3f}).",
     ]
 
