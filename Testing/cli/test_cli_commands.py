@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import SimpleITK
 
 if TYPE_CHECKING:
     from conftest import Demo  # type: ignore[import-not-found]
@@ -278,6 +280,26 @@ def test_evaluate_writes_report_and_numbers(fractureai: Run, demo: Demo, tmp_pat
     assert set(document) == documented_keys("evaluate")
     assert document["strata"][0]["n"] == 14
     assert "not for clinical use" in document["notice"]
+
+
+def test_evaluate_tells_foreign_images_from_the_sites_own(fractureai: Run, demo: Demo, tmp_path: Path) -> None:
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    (folder / "letter.txt").write_text("no image")
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (300, 260), dtype=np.uint8)
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(pixels), str(folder / f"noise{number}.png"))
+    words = ("evaluate", "demo", demo.dataset, tmp_path / "report", "--split", "all", "--occlusion", 0, "--json")
+    selective = parsed(fractureai(*words, "--foreign", folder))["selective"]
+    assert (selective["n_foreign"], selective["foreign_refused"]) == (3, 1)
+    by_score = {row["score"]: row["foreign"]["value"] for row in selective["separations"]}
+    assert by_score["combined"] == 1
+
+
+def test_foreign_images_need_a_calibrated_bundle(fractureai: Run, demo: Demo, tmp_path: Path) -> None:
+    done = fractureai("evaluate", demo.bundle, demo.dataset, tmp_path / "report", "--foreign", tmp_path)
+    assert done.returncode == 2
+    assert "fractureai calibrate" in done.stderr
 
 
 def test_train_refuses_a_recipe_and_a_device_that_do_not_exist(fractureai: Run, demo: Demo, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fractureai.errors import RadiographError
+from fractureai.evaluation.foreign import as_every_view
 from fractureai.radiograph import Radiograph, read_radiograph
 
 Image = npt.NDArray[np.float32]
@@ -106,9 +107,5 @@ def as_study(image: Image, name: str, spacing_mm: float = 0.3) -> Study:
 
 
 def _twice(radiograph: Radiograph) -> Study:
-    uid = radiograph.sop_instance_uid
-    first, second = (
-        replace(radiograph, view=view, view_source="user", sop_instance_uid=f"{uid}.{number}")
-        for number, view in enumerate(("PA", "LAT"), start=1)
-    )
+    first, second = as_every_view(radiograph, ("PA", "LAT"))
     return first, second

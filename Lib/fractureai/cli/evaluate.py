@@ -47,6 +47,10 @@ def run(
     ] = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="At which --predictions are a fracture.")] = 0.5,
     coverage: CoverageOption = None,
+    foreign: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of images that are none of the site: are they told apart? May be repeated."),
+    ] = None,
     occlusion: Annotated[
         int, typer.Option(min=0, help="Check the maps of so many fractures by hiding parts of the image; 0: none.")
     ] = 20,
@@ -69,12 +73,14 @@ def run(
         raise typer.BadParameter("Give BUNDLE DATASET OUT, or --predictions FILE.csv and OUT.")
     opened = Dataset.open(dataset)
     pipeline = load_pipeline(bundle, coverage)
+    if foreign and pipeline.bundle.spec.reliability is None:
+        raise typer.BadParameter("--foreign needs a calibrated bundle; run fractureai calibrate first.")
     table = None
     if readers or reader_rater or predictions:
         table = reader_table(opened, readers or (), reader_rater or (), predictions or (), threshold, rater or None)
     chosen = None if split == ALL else split
     evaluation, report = evaluate_split(
-        pipeline, opened, chosen, out, rater or None, occlusions=occlusion, readers=table
+        pipeline, opened, chosen, out, rater or None, occlusions=occlusion, readers=table, foreign=foreign or ()
     )
     model = {"model": pipeline.bundle.id, "notice": pipeline.bundle.notice, "split": split}
     _show(evaluation, report, model, as_json)
@@ -122,17 +128,23 @@ def evaluate_split(
     *,
     occlusions: int = 0,
     readers: ReaderTable | None = None,
+    foreign: Sequence[Path] = (),
 ) -> tuple[Evaluation, Path]:
     """Read a split with a progress bar, write the report, and return the figures and the report's path.
 
     ``occlusions``: how many radiographs with a marked fracture are also explained by hiding parts of them. ``readers``:
-    set beside the model.
+    set beside the model. ``foreign``: folders of images that are none of the site.
     """
     from fractureai.evaluation import read_split, write_split_report
+    from fractureai.evaluation.foreign import read_foreign
     from fractureai.inference.occlusion import occlude_view
 
     with console.ProgressBar("Reading studies") as bar:
         reading = read_split(dataset, pipeline.read, split=split, raters=raters, progress=bar.advance)
+    others = []
+    if foreign:
+        with console.ProgressBar("Reading foreign images") as bar:
+            others = read_foreign(pipeline, foreign, bar.advance)
     with console.ProgressBar("Computing figures and writing the report") as bar:
         return write_split_report(
             dataset,
@@ -146,6 +158,7 @@ def evaluate_split(
             occlude=functools.partial(occlude_view, pipeline) if occlusions else None,
             occlusions=occlusions,
             progress=bar.advance,
+            foreign=others,
         )
 
 
